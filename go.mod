@@ -10,7 +10,6 @@ require (
 	github.com/NVIDIA/go-nvml v0.13.0-1 // GPU utilization
 	github.com/aymanbagabas/go-udiff v0.4.1 // export --diff
 	github.com/charmbracelet/colorprofile v0.4.3 // NO_COLOR and --no-color
-	github.com/charmbracelet/ultraviolet v0.0.0-20260811164956-006e29f97886 // bench tui: the renderer of the screen
 	github.com/charmbracelet/x/ansi v0.11.9 // widths of text on screens and in tables
 	github.com/charmbracelet/x/exp/golden v0.1.0 // tests: golden screens
 	github.com/creack/pty v1.1.24 // tests and bench tui: a terminal
@@ -33,7 +32,8 @@ require (
 	golang.org/x/image v0.47.0 // resizing pictures; charts as PNG
 	golang.org/x/sys v0.49.0 // the generator's clock
 	golang.org/x/term v0.47.0 // is it a terminal, how wide, how to restore it
-	google.golang.org/grpc v1.85.0 // the gRPC listeners
+	golang.org/x/text v0.43.0 // letters without accents, for text_classifier
+	google.golang.org/grpc v1.85.0 // the gRPC listeners, and load over gRPC
 	google.golang.org/protobuf v1.36.12 // ONNX files, the messages of gRPC
 )
 
@@ -42,6 +42,7 @@ require (
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/buger/jsonparser v1.1.2 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/charmbracelet/ultraviolet v0.0.0-20260811164956-006e29f97886 // indirect
 	github.com/charmbracelet/x/term v0.2.2 // indirect
 	github.com/charmbracelet/x/termios v0.1.1 // indirect
 	github.com/charmbracelet/x/windows v0.2.2 // indirect
@@ -69,7 +70,6 @@ require (
 	go.yaml.in/yaml/v4 v4.0.0-rc.2 // indirect
 	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
-	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1 // indirect
 )

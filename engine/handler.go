@@ -18,6 +18,19 @@ type PartsReader interface {
 	ReadsParts()
 }
 
+// OpenInferenceReader is a Handler of a model of tensors that may read and write the bodies of the
+// Open Inference Protocol itself, as TorchServe's envelope kservev2 does. Without it, or if it
+// does not, the protocol has the tensors of the model, and its handler is not used.
+type OpenInferenceReader interface {
+	ReadsOpenInference() bool
+}
+
+// InstanceReader is a Handler with a form that reads the JSON of KServe v1, {"instances": [...]}, and
+// answers {"predictions": [...]}.
+type InstanceReader interface {
+	Instances() Handler
+}
+
 // Handler converts between bodies and the requests and answers of one model. Initialize,
 // Decode and Encode are initialize, preprocess and postprocess of TorchServe's handlers.
 // After Initialize it is safe for concurrent use.

@@ -20,6 +20,8 @@ type Model struct {
 	Source  string // as the user wrote it: a path, builtin:NAME
 	SHA256  string // of the model's bytes, hex
 	Backend string // onnx, simulated, python
+	// ArchiveHandler is the handler that the manifest of the model's archive names; "" if it is no archive. Only the backend python runs it itself.
+	ArchiveHandler string
 
 	Inputs    []tensor.Spec // of one item, without the batch axis
 	Outputs   []tensor.Spec // likewise; an open dimension is -1
@@ -157,9 +159,12 @@ type RunLimiter interface {
 	LimitsRuns()
 }
 
-// ProcessSession is a Session that is a process of its own.
+// ProcessSession is a Session that is a process of its own. A process that ends while its worker is idle is replaced before a
+// request needs it.
 type ProcessSession interface {
 	PID() int
+	Ended() <-chan struct{} // closed when the process has ended
+	Ending() error          // how it has ended; it wraps ErrSessionLost
 }
 
 // Prober is a Backend that can run a model before it is known how its tensors hold items.

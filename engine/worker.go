@@ -76,7 +76,7 @@ func (s *ModelService) newWorkers(ctx context.Context, p *pool, c knob.Config, n
 func (w *worker) loop(s *ModelService) {
 	defer w.pool.wg.Done()
 	defer w.closeOwnSession(s)
-	for range w.work {
+	for w.waitForBatch(s) {
 		more, lost := w.execute(s)
 		if lost != nil && !w.reopen(s, lost) {
 			return
@@ -89,6 +89,30 @@ func (w *worker) loop(s *ModelService) {
 		}
 		if !s.workerIdle(w) {
 			return
+		}
+	}
+}
+
+// waitForBatch returns when the worker has a batch, or with false when it is retired. If its process ends before that, it opens another
+// session.
+func (w *worker) waitForBatch(s *ModelService) bool {
+	for {
+		process, _ := w.session.(ProcessSession)
+		var ended <-chan struct{}
+		if process != nil {
+			ended = process.Ended()
+		}
+		select {
+		case _, open := <-w.work:
+			return open
+		case <-ended:
+		}
+		if !s.withdrawIdle(w) { // it has a batch, which fails, or is retired, or is reserved for a measurement
+			_, open := <-w.work
+			return open
+		}
+		if !w.reopen(s, process.Ending()) || !s.workerIdle(w) {
+			return false
 		}
 	}
 }
@@ -207,6 +231,19 @@ func run(ctx context.Context, session runs.Runner, in []payload.Row, out []paylo
 		}
 	}()
 	return session.Run(ctx, in, out)
+}
+
+// withdrawIdle removes a worker from the idle ones. It returns false if it is none of them.
+func (s *ModelService) withdrawIdle(w *worker) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.idle, w)
+	if i < 0 {
+		return false
+	}
+	s.idle = slices.Delete(s.idle, i, i+1)
+	s.stepCollector(s.now(), batching.Event{Kind: batching.WorkerRetired})
+	return true
 }
 
 // workerIdle adds a worker to the idle ones. It returns false if the worker is retired.

@@ -109,6 +109,8 @@ type Model struct {
 	Source    string `json:"source"`               // builtin:NAME, sim:NAME, or the base name of a file
 	SHA256    string `json:"sha256,omitempty"`     // of the bytes of the model, hex; "" is not known
 	BatchAxis *bool  `json:"batch_axis,omitempty"` // nil is not known
+	Backend   string `json:"backend,omitempty"`    // what ran it: onnx, python or simulated; "" is unknown
+	Handler   string `json:"handler,omitempty"`    // of its archive, as the manifest names it; "" if it is no archive
 	Padding   string `json:"padding,omitempty"`    // how rows of different lengths are padded, or why not
 	Lengths   string `json:"lengths,omitempty"`    // sizes of made requests in open dimensions
 	// BodiesSHA256 is of the bodies of --input, one after the other, hex; "" for made requests.
@@ -120,6 +122,9 @@ type Model struct {
 	LargestBody    int64 `json:"largest_body,omitempty"`     // bytes of the largest request body that was sent; 0 is unknown
 	MaxRequestSize int64 `json:"max_request_size,omitempty"` // bytes that the server was told to take; 0 if it was not
 }
+
+// Python is the Backend of models that are an archive with a handler in Python.
+const Python = "python"
 
 // Tensor describes one input or output of a model, for one item.
 type Tensor struct {

@@ -46,6 +46,9 @@ type ModelInfo struct {
 	Inputs    []tensor.Spec `json:"inputs"`
 	Outputs   []tensor.Spec `json:"outputs"`
 
+	Backend string `json:"backend,omitempty"` // what runs it here: onnx, python or simulated; "" is unknown
+	Handler string `json:"handler,omitempty"` // of its archive; "" if it is no archive
+
 	Images         string `json:"images,omitempty"`           // how image files become the inputs; "" if none is an image
 	LargestBody    int64  `json:"largest_body,omitempty"`     // bytes of the largest request body; 0 is unknown
 	MaxRequestSize int64  `json:"max_request_size,omitempty"` // bytes that the server was told to take; 0 if it was not

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a virtual environment with Triton's client for the Open Inference Protocol over HTTP,
+# Makes a virtual environment with Triton's client for the Open Inference Protocol over HTTP and gRPC,
 # pinned, with which a test asks sweetspot. Prints the folder on stdout and what it does on
 # stderr. A second run only checks.
 #
@@ -39,7 +39,7 @@ else
 	mkdir -p "$(dirname "$dir")"
 	python3 -m venv "$dir"
 	"$dir/bin/pip" install --disable-pip-version-check --quiet --requirement "$pins" >&2
-	"$dir/bin/python" -c 'import tritonclient.http'
+	"$dir/bin/python" -c 'import tritonclient.http, tritonclient.grpc'
 	cp "$pins" "$stamp"
 fi
 say "$("$dir/bin/python" -c 'from importlib.metadata import version; print("tritonclient " + version("tritonclient"))')"

@@ -174,10 +174,18 @@ func (p pane) parts(spans ...span) {
 	p.line(0, 0, spans[:n]...)
 }
 
-// position says in the bottom border of a list which of n rows is selected, if not all of them fit into visible rows.
-func (p pane) position(selected, n, visible int) {
+// position says in the bottom border of a list which of n rows is selected, if not all of them fit into visible rows, and
+// then more.
+func (p pane) position(selected, n, visible int, more ...span) {
 	if n > visible {
-		p.bottomText(dim(fmt.Sprintf("%d of %d", selected+1, n)))
+		gap := ""
+		if len(more) > 0 {
+			gap = "  "
+		}
+		more = append([]span{dim(fmt.Sprintf("%d of %d%s", selected+1, n, gap))}, more...)
+	}
+	if len(more) > 0 {
+		p.bottomText(more...)
 	}
 }
 

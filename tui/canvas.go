@@ -35,7 +35,9 @@ type clickArea struct {
 func newCanvas(w, h int) *canvas {
 	c := &canvas{w: max(w, 0), h: max(h, 0)}
 	c.cells = make([]cell, c.w*c.h)
-	c.all().clear()
+	for i := range c.cells {
+		c.cells[i] = cell{' ', styleText}
+	}
 	return c
 }
 
@@ -60,6 +62,9 @@ func (c *canvas) set(x, y int, r rune, n int, style styleID) {
 
 // render returns the frame as lines with the escape sequences of the theme.
 func (c *canvas) render(t *theme, ascii bool) string {
+	if ascii {
+		c.toASCII()
+	}
 	var b strings.Builder
 	b.Grow(3 * len(c.cells))
 	for y := range c.h {
@@ -68,11 +73,8 @@ func (c *canvas) render(t *theme, ascii bool) string {
 		}
 		current := "" // the escape sequence in effect
 		for _, cell := range c.cells[y*c.w : (y+1)*c.w] {
-			switch {
-			case cell.r == 0 && !ascii:
+			if cell.r == 0 {
 				continue
-			case ascii && (cell.r >= 0x80 || cell.r == 0):
-				cell.r = toASCII(cell.r) // a wide rune becomes two characters
 			}
 			// A blank looks the same in all styles except styleTab, which is reversed.
 			if sgr := t.sgr[cell.style]; sgr != current && (cell.r != ' ' || cell.style == styleTab || current == t.sgr[styleTab]) {
@@ -87,6 +89,15 @@ func (c *canvas) render(t *theme, ascii bool) string {
 		}
 	}
 	return b.String()
+}
+
+// toASCII replaces all runes by ASCII; a wide one becomes two characters.
+func (c *canvas) toASCII() {
+	for i, cell := range c.cells {
+		if cell.r >= 0x80 || cell.r == 0 {
+			c.cells[i].r = toASCII(cell.r)
+		}
+	}
 }
 
 const reset = "\x1b[m"

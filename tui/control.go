@@ -156,6 +156,8 @@ func (m *model) stage(s knob.Settings, n int, what string) {
 	switch {
 	case len(m.pending) == 0:
 		text = what + " are yours already"
+	case m.returning():
+		text = what + " are pending: " + returningText + ", then enter applies them"
 	case m.snap.Phase == session.Sweeping:
 		text = what + " are pending: p pauses the sweep, then enter applies them"
 	}

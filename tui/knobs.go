@@ -259,6 +259,8 @@ func (m *model) cannotChangeSettings() string {
 		return "there is no connection to the server: R connects again"
 	case m.snap.Phase == session.Down:
 		return "the engine is down: R restarts it"
+	case m.returning():
+		return returningText
 	case m.snap.Phase == session.Sweeping:
 		return "a sweep uses the engine: p pauses it to change settings"
 	case m.snap.Applying != nil:
@@ -266,6 +268,15 @@ func (m *model) cannotChangeSettings() string {
 	}
 	return ""
 }
+
+// returning reports whether a sweep has ended or paused and the user's settings are being put back. A server that is
+// started for each of its settings takes some time for that.
+func (m *model) returning() bool {
+	s := m.snap.Sweep
+	return m.snap.Phase == session.Sweeping && s != nil && (s.State.Ended() || s.State == session.Paused)
+}
+
+const returningText = "your settings are being put back after the sweep"
 
 func (m *model) applyingText() string {
 	a := m.snap.Applying

@@ -167,11 +167,11 @@ func reloadMark(c knob.Cost) string {
 // drawCompactKnobs draws the panel of knobs in the compact layout.
 func (m *model) drawCompactKnobs(p pane) {
 	hint := m.knobsTitle()
-	if len(m.pending) > 0 && m.snap.Applying == nil {
+	if m.cannotApply() == "" {
 		hint = append(hint, dim(" · enter apply · esc drop"))
 	}
 	in := p.box("Knobs", hint...)
-	m.drawKnobsInRow(in.sub(1, 0, in.w-2, 1), "   ")
+	m.drawKnobsInRow(in.sub(1, 0, in.w-2, 1), "  ")
 	var text strings.Builder
 	style := styleDim
 	for i, n := range m.knobNotes() {
@@ -186,40 +186,65 @@ func (m *model) drawCompactKnobs(p pane) {
 	p.bottomText(m.totals()...)
 }
 
-// drawKnobsInRow writes the knobs into one row. If not all fit, the first ones are left
-// out until the selected one is visible.
+// shortLabels are the names of the standard knobs where the usual ones do not fit.
+var shortLabels = map[knob.Name]string{knob.Workers: "wrk", knob.BatchSize: "bat", knob.BatchDelay: "delay", knob.FP16: "FP16"}
+
+// drawKnobsInRow writes the knobs into one row, with their short names if they do not fit otherwise. If even
+// then not all fit, the first ones are left out until the selected one is visible, and of the others those that do not fit whole.
 func (m *model) drawKnobsInRow(p pane, gap string) {
-	shown := m.shownKnobs()
-	selected := min(m.knobIndex, len(shown)-1)
-	spans := make([][]span, len(shown))
-	needed := 0 // for the knobs up to the selected one
-	for i, k := range shown {
-		spans[i] = append(m.knobSpans(k), plain(gap[1:]))
-		if i <= selected {
-			needed += spansWidth(spans[i])
-		}
+	spans, needed := m.knobRow(false)
+	if needed+len(gap)*(len(spans)-1) > p.w {
+		spans, _ = m.knobRow(true)
 	}
+	selected := min(m.knobIndex, len(spans)-1)
+	needed = spansWidth(spans[selected])
+	for _, s := range spans[:selected] {
+		needed += spansWidth(s) + len(gap)
+	}
+	const sign = 2 // cells for an ellipsis
 	x, first := 0, 0
-	for needed-len(gap[1:]) > p.w-x && first < selected {
-		needed -= spansWidth(spans[first])
+	if selected < len(spans)-1 {
+		needed += sign
+	}
+	for needed > p.w-x && first < selected {
+		needed -= spansWidth(spans[first]) + len(gap)
 		first++
-		x = 2 // for the ellipsis
+		x = sign
 	}
 	if first > 0 {
 		p.text(0, 0, "…", styleDim)
 	}
 	for i, s := range spans[first:] {
-		from := x
-		x = p.line(x, 0, s[:len(s)-1]...)
-		p.sub(from, 0, x-from, 1).onClick(func() { m.knobIndex = first + i })
-		if first+i < len(shown)-1 {
-			x = p.line(x, 0, s[len(s)-1])
+		end := x + spansWidth(s)
+		if first+i < len(spans)-1 {
+			end += sign
 		}
+		if i > 0 && end > p.w {
+			p.text(x, 0, "…", styleDim)
+			return
+		}
+		from := x
+		x = p.line(x, 0, s...)
+		p.sub(from, 0, x-from, 1).onClick(func() { m.knobIndex = first + i })
+		x += len(gap)
 	}
 }
 
+// knobRow is the knobs with their values in force and pending, and their width without gaps.
+func (m *model) knobRow(short bool) (spans [][]span, w int) {
+	for _, k := range m.shownKnobs() {
+		label := k.Label
+		if s := shortLabels[k.Name]; short && s != "" {
+			label = s
+		}
+		s := m.knobSpans(k, label)
+		spans, w = append(spans, s), w+spansWidth(s)
+	}
+	return spans, w
+}
+
 // knobSpans is a knob with its values in force and pending.
-func (m *model) knobSpans(k knob.Knob) []span {
+func (m *model) knobSpans(k knob.Knob, label string) []span {
 	sign, style := " ", styleText
 	if k.Name == m.selectedKnob().Name {
 		sign, style = "▸", styleBold
@@ -228,7 +253,7 @@ func (m *model) knobSpans(k knob.Knob) []span {
 	if fixed {
 		style = styleDim
 	}
-	out := []span{{sign, styleAccent}, {k.Label + " " + knobValue(m.inForce(), k.Name), style}}
+	out := []span{{sign, styleAccent}, {label + " " + knobValue(m.inForce(), k.Name), style}}
 	if to, ok := m.shownPending(k.Name); ok {
 		out = append(out, span{"→" + strings.TrimSuffix(m.pendingText(k, to), unitText(k)) + reloadMark(k.Cost), styleAccent})
 	}
@@ -242,6 +267,10 @@ func (m *model) knobSpans(k knob.Knob) []span {
 // knobNotes are the notes on the knobs in the current state, the most important first.
 func (m *model) knobNotes() []span {
 	switch {
+	case m.returning() && len(m.pending) > 0:
+		return []span{{plural(len(m.pending), "change") + " pending: " + returningText + ", then enter applies", styleAccent}}
+	case m.returning():
+		return []span{{returningText, styleAccent}}
 	case m.snap.Phase == session.Sweeping && len(m.pending) > 0:
 		return []span{{plural(len(m.pending), "change") + " pending: p pauses the sweep, then enter applies", styleAccent}}
 	case m.snap.Phase == session.Sweeping:

@@ -43,6 +43,9 @@ func (m *model) cannotControlLoad() string {
 	case session.Starting:
 		return "the engine is still starting"
 	case session.Sweeping:
+		if m.returning() {
+			return returningText
+		}
 		return "the sweep sends its own load: p pauses it"
 	default:
 		return ""
@@ -172,7 +175,11 @@ func (m *model) awaitSuspend() tea.Cmd {
 
 // cannotSuspend is why the program cannot be stopped now, or "".
 func (m *model) cannotSuspend() string {
-	if m.snap.Phase == session.Sweeping && !m.Follow {
+	switch {
+	case m.Follow:
+	case m.returning():
+		return returningText
+	case m.snap.Phase == session.Sweeping:
 		return "a trial is being measured: p pauses the sweep first"
 	}
 	return ""

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"sweetspot/engine/knob"
 	"sweetspot/sweep/session"
 )
 
@@ -47,6 +48,77 @@ func TestChartKeysWithoutCharts(t *testing.T) {
 		sc.press(key)
 		if want := "no room for charts: they need 80 x 24"; sc.status() != want {
 			t.Errorf("%s: status %q, want %q", key, sc.status(), want)
+		}
+	}
+}
+
+// At every width each knob of the row is shown whole or not at all, the selected one always; with short names where the usual
+// ones do not fit, and a sign where knobs are missing.
+func TestKnobRowFits(t *testing.T) {
+	long := []string{"workers 1→4", "batch size 8→32", "batch_delay 5→20 ms", "FP16 off→on R"}
+	short := []string{"wrk 1→4", "bat 8→32", "delay 5→20 ms", "FP16 off→on R"}
+	for w := 24; w < 110; w++ {
+		for selected := range long {
+			sc := newScreen(t, 120, 36, withGPU())
+			sc.press("up", "right") // FP16
+			sc.pending[knob.Workers], sc.pending[knob.BatchSize], sc.pending[knob.BatchDelay] = "4", "32", "20"
+			sc.knobIndex = selected
+			c := newCanvas(w, 1)
+			sc.drawKnobsInRow(c.all(), " ")
+			row := c.render(&theme{}, false)
+			rest, seen := row, 0
+			for i := range long {
+				for _, label := range []string{long[i], short[i]} {
+					if strings.Contains(rest, label) {
+						rest, seen = strings.Replace(rest, label, "", 1), seen+1
+						break
+					}
+				}
+			}
+			if !strings.Contains(row, "▸"+long[selected]) && !strings.Contains(row, "▸"+short[selected]) {
+				t.Errorf("%d cells, knob %d: %q", w, selected, row)
+			}
+			if left := strings.Trim(rest, "▸… "); left != "" || (seen < len(long)) != strings.Contains(row, "…") {
+				t.Errorf("%d cells, knob %d: %q has %d knobs and %q", w, selected, row, seen, left)
+			}
+		}
+	}
+}
+
+// The reason of an undecided verdict is in the table: of the selected row in its border, of all rows if there is room.
+func TestTableSaysWhyUndecided(t *testing.T) {
+	const why = "2210 of the 2994 requests that a pass takes"
+	for _, size := range [][2]int{{80, 24}, {120, 36}, {200, 60}} {
+		sc := newScreen(t, size[0], size[1], swept())
+		sc.press("2")
+		if got, want := strings.Contains(sc.plainFrame(), why), size[0] == 200; got != want {
+			t.Errorf("%v, a pass selected: the reason of another row is shown: %v, want %v", size, got, want)
+		}
+		sc.selectedN = 3
+		requireTexts(t, sc.plainFrame(), "─ #3 ? "+why+" ─")
+	}
+}
+
+// After a sweep the engine takes a while until it has the user's settings again. Until then nothing says that a key
+// applies or that a sweep can be paused.
+func TestSettingsComeBackAfterSweep(t *testing.T) {
+	for _, size := range [][2]int{{40, 10}, {80, 24}, {120, 36}} {
+		sc := newScreen(t, size[0], size[1], change(swept, func(s *session.Snapshot) { s.Phase = session.Sweeping })())
+		sc.press("2", "enter")
+		if got := sc.status(); !strings.HasSuffix(got, "are pending: "+returningText+", then enter applies them") {
+			t.Errorf("status %q", got)
+		}
+		sc.press("enter")
+		if got := sc.status(); got != returningText || len(sc.workbench.calls) > 0 {
+			t.Errorf("enter: status %q, calls %v", got, sc.workbench.calls)
+		}
+		if f := sc.plainFrame(); strings.Contains(f, "enter apply") || strings.Contains(f, "p pause") {
+			t.Errorf("%v:\n%s", size, f)
+		}
+		sc.show(func(s *session.Snapshot) { s.Phase = session.Serving })
+		requireTexts(t, sc.plainFrame(), "enter apply")
+		if sc.press("enter"); len(sc.workbench.calls) != 1 {
+			t.Errorf("calls %v, want an apply", sc.workbench.calls)
 		}
 	}
 }

@@ -268,9 +268,16 @@ func unknownKey(k tea.KeyPressMsg) string {
 	return printable(k.String()) + " does nothing here: ? lists the keys"
 }
 
-// View draws a frame.
+// View draws a frame as text. A program shows its frames by a painter.
 func (m *model) View() tea.View {
-	v := tea.NewView(m.frame().render(m.theme, m.ASCII))
+	v := m.modes()
+	v.Content = m.frame().render(m.theme, m.ASCII)
+	return v
+}
+
+// modes is a view without a frame: what the terminal shows and reports beside it.
+func (m *model) modes() tea.View {
+	var v tea.View
 	v.AltScreen = true
 	v.ReportFocus = true
 	if m.mouse {

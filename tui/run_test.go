@@ -7,10 +7,13 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/charmbracelet/x/ansi"
 	"github.com/charmbracelet/x/exp/golden"
+
+	"sweetspot/sweep/session"
 )
 
 const (
@@ -74,8 +77,8 @@ func TestRunQuits(t *testing.T) {
 		t.Errorf("Run after q = %v, want nil", err)
 	}
 	requireRestored(t, screen)
-	if strings.Contains(screen, "\x1b[9") || strings.Contains(screen, ";9") {
-		t.Error("there are colours despite NoColor")
+	if got := colours(screen); got != "" {
+		t.Errorf("there is a colour despite NoColor: %q", got)
 	}
 }
 
@@ -87,6 +90,36 @@ func TestRunEndsWithTheContext(t *testing.T) {
 		t.Errorf("Run = %v, want the cause of the context", err)
 	}
 	requireRestored(t, screen)
+}
+
+// crashing is a workbench whose snapshots panic once the screen is shown.
+type crashing struct {
+	fakeWorkbench
+	broken atomic.Bool
+}
+
+func (c *crashing) Snapshot() *session.Snapshot {
+	if c.broken.Load() {
+		panic("a bug")
+	}
+	return c.fakeWorkbench.Snapshot()
+}
+
+// A panic in the screen's own goroutine restores the terminal, and is an error.
+func TestRunPanics(t *testing.T) {
+	w := &crashing{fakeWorkbench: fakeWorkbench{snap: serving()}}
+	in, keys := io.Pipe()
+	t.Cleanup(func() { _ = keys.Close() })
+	out := &terminal{}
+	out.onWrite = func(all string) {
+		if strings.Contains(all, "sweetspot") {
+			w.broken.Store(true)
+		}
+	}
+	if err := Run(t.Context(), Deps{Workbench: w, In: in, Out: out}); err == nil || !strings.HasPrefix(err.Error(), "screen: ") {
+		t.Errorf("Run = %v, want an error", err)
+	}
+	requireRestored(t, out.text())
 }
 
 func TestSummary(t *testing.T) {

@@ -11,7 +11,7 @@ func (m *model) drawLiveTiny(p pane) {
 	f := frameLayoutOf(m.w, m.h)
 	m.drawVerdict(p.at(f.verdict))
 	p = p.at(f.body)
-	m.drawKnobsInRow(p.sub(0, 0, p.w, 1), "  ")
+	m.drawKnobsInRow(p.sub(0, 0, p.w, 1), " ")
 	y := 1
 	if p.h >= roomyTiny {
 		if notes := m.knobNotes(); len(notes) > 0 {

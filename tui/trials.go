@@ -96,10 +96,10 @@ type column struct {
 func (m *model) columns(w int) []column {
 	all := []column{
 		{"#", 4, 9, func(t *trial.Trial) string { return strconv.Itoa(t.N) }},
-		{"wrk", 4, m.knobPriority(knob.Workers, 9), func(t *trial.Trial) string { return knobValue(t.Settings, knob.Workers) }},
-		{"bat", 5, m.knobPriority(knob.BatchSize, 9), func(t *trial.Trial) string { return knobValue(t.Settings, knob.BatchSize) }},
-		{"delay", 9, m.knobPriority(knob.BatchDelay, 8), delayText},
-		{"FP16", 5, m.knobPriority(knob.FP16, 7), func(t *trial.Trial) string { return knobValue(t.Settings, knob.FP16) }},
+		{shortLabels[knob.Workers], 4, m.knobPriority(knob.Workers, 9), func(t *trial.Trial) string { return knobValue(t.Settings, knob.Workers) }},
+		{shortLabels[knob.BatchSize], 5, m.knobPriority(knob.BatchSize, 9), func(t *trial.Trial) string { return knobValue(t.Settings, knob.BatchSize) }},
+		{shortLabels[knob.BatchDelay], 9, m.knobPriority(knob.BatchDelay, 8), delayText},
+		{shortLabels[knob.FP16], 5, m.knobPriority(knob.FP16, 7), func(t *trial.Trial) string { return knobValue(t.Settings, knob.FP16) }},
 		{"P50", 7, 2, func(t *trial.Trial) string { return na(t.Latency.P50.Value) }},
 		{"P99", 7, 9, func(t *trial.Trial) string { return na(t.Latency.P99.Value) }},
 		{"±95%", 6, 6, func(t *trial.Trial) string { return plusMinus(t.Latency.P99) }},
@@ -254,8 +254,25 @@ func (m *model) drawTable(p, box pane) {
 		}
 		p.text(0, 1+end-from, text, styleAccent)
 	}
-	box.position(selected, len(rows), avail)
+	var why []span
+	if len(rows) > 0 {
+		if text := undecidedWhy(rows[selected]); text != "" {
+			why = append(why, plain(fmt.Sprintf("#%d ", rows[selected].N)), verdictSpan(rows[selected]), dim(" "+text))
+		}
+	}
+	box.position(selected, len(rows), avail, why...)
 }
+
+// undecidedWhy is why the verdict of a row is undecided; "" if it is not.
+func undecidedWhy(t *trial.Trial) string {
+	if t.Error != "" || t.Verdict.Result != trial.Undecided {
+		return ""
+	}
+	return t.Verdict.Why
+}
+
+// leastNote is the width from which the reason of an undecided verdict is shown beside it.
+const leastNote = 16
 
 func (m *model) drawRow(p pane, cols []column, t *trial.Trial, selected bool) {
 	style := styleText
@@ -272,6 +289,9 @@ func (m *model) drawRow(p pane, cols []column, t *trial.Trial, selected bool) {
 	x = p.line(x, 0, plain("  "), verdictSpan(t))
 	if m.isBest(t) {
 		p.text(x, 0, " ★", stylePass)
+	}
+	if p.w-x-2 >= leastNote {
+		p.text(x+2, 0, undecidedWhy(t), styleDim)
 	}
 }
 

@@ -16,10 +16,12 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -113,18 +115,16 @@ func Run(ctx context.Context, d Deps) error {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	opts := []tea.ProgramOption{tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithFPS(30)}
+	m := newModel(d)
+	p := newPainted(m, cmp.Or[io.Writer](d.Out, os.Stdout))
+	opts := []tea.ProgramOption{tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithFPS(modesPerSecond), tea.WithOutput(p.output())}
 	if d.In != nil {
 		opts = append(opts, tea.WithInput(d.In))
-	}
-	if d.Out != nil {
-		opts = append(opts, tea.WithOutput(d.Out))
 	}
 	if d.NoColor {
 		opts = append(opts, tea.WithColorProfile(colorprofile.ASCII))
 	}
-	m := newModel(d)
-	_, err := tea.NewProgram(m, opts...).Run()
+	_, err := tea.NewProgram(p, opts...).Run()
 	if m.leaveFrame && d.Leave != nil {
 		d.Leave(m.lastFrame())
 	}
@@ -139,12 +139,19 @@ func Run(ctx context.Context, d Deps) error {
 	return nil
 }
 
-// NewScreen returns the model of the screen, for measurements that draw its frames without a terminal.
+// modesPerSecond is how often the renderer of Bubble Tea looks for modes of the terminal that have changed. The first
+// frame waits for it too, because it opens the alternate screen. Each time costs CPU even if nothing has changed.
+const modesPerSecond = 20
+
+// NewScreen returns the model of the screen, for measurements that draw its frames without a program: each Update
+// writes to Out how the frame differs from the one before.
 func NewScreen(d Deps) tea.Model {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	return newModel(d)
+	p := newPainted(newModel(d), cmp.Or[io.Writer](d.Out, io.Discard))
+	p.painter.open = true
+	return p
 }
 
 // ErrInterrupted is the result of Run if the user quit with ctrl+c.

@@ -69,8 +69,11 @@ func (m *model) verdictParts() []verdictPart {
 		errorStyle = styleFail
 	}
 	out := []verdictPart{
-		{spans: []span{dim("SLA "), plain(promiseText(s.SLA) + "  ")}, shorter: []span{plain(fmt.Sprintf("%s ms ", plainMS(limitMS(s.SLA))))}, rank: 5, stays: true},
+		{spans: []span{dim("SLA "), plain(promiseText(s.SLA) + "  ")}, shorter: []span{plain(fmt.Sprintf("%s ms ", plainMS(limitMS(s.SLA))))}, rank: 5, stays: !m.errorsDecide()},
 		{spans: m.answerSpans()},
+	}
+	if m.errorsDecide() {
+		out[1].shorter, out[1].rank, out[1].stays = []span{{m.failedText(), styleFail}}, 1, true
 	}
 	if m.hasVerdict() && !m.errorsDecide() {
 		out = append(out, verdictPart{spans: []span{dim(intervalText(s.Live.Verdict.LowMS, s.Live.Verdict.HighMS))}, rank: 3})
@@ -126,8 +129,7 @@ func (m *model) answerSpans() []span {
 		return []span{{"FAIL " + s.Answers.Problem(), styleFail}, plain(number)}
 	case m.errorsDecide():
 		// Too many errors fail whatever the percentile, even without one.
-		text := fmt.Sprintf("FAIL %s failed of %s (%s allowed)", groupDigits(s.Live.Errors), groupDigits(s.Live.Sent), allowedText(s.SLA))
-		return []span{{text, styleFail}, plain(number)}
+		return []span{{fmt.Sprintf("%s (%s allowed)", m.failedText(), allowedText(s.SLA)), styleFail}, plain(number)}
 	case s.Live.Transient:
 		return []span{warning("just changed")}
 	case !v.ValueMS.OK():
@@ -142,6 +144,11 @@ func (m *model) answerSpans() []span {
 	case trial.Undecided:
 	}
 	return []span{word, plain(number)}
+}
+
+// failedText is the verdict about too many errors.
+func (m *model) failedText() string {
+	return fmt.Sprintf("FAIL %s failed of %s", groupDigits(m.snap.Live.Errors), groupDigits(m.snap.Live.Sent))
 }
 
 // heldText is how long the load has been held.

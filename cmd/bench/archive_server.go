@@ -30,7 +30,7 @@ const archiveServer = "archive-server"
 // archiveReady is the line that the process prints when it is ready.
 type archiveReady struct {
 	modelServerAddrs
-	RunMS float64 `json:"run_ms"` // of one item, without the engine
+	RunMS float64 `json:"run_ms"` // of one item, without the engine; 0 is not measured
 }
 
 // serverQueue is the longest queue of the servers that are compared.
@@ -48,26 +48,19 @@ func runArchiveServer(ctx context.Context, args []string, stdin io.Reader, stdou
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cores := monitor.Limits().Cores
-	eng, err := newTestEngine(cores)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, eng.close(context.WithoutCancel(ctx))) }()
-	m, err := catalog.Open(ctx, args[0], catalog.Options{Unpack: &archive.Cache{Dir: args[1]}, Probe: eng.backend})
-	if err != nil {
-		return err
-	}
 	c := knob.Config{Settings: knob.Default(rule), Options: knob.Options{Rule: rule}}
 	c.QueueSize = serverQueue
-	took, err := eng.alone(ctx, m, c)
-	if err == nil {
-		err = eng.engine.Load(ctx, m, c)
+	open := openONNXArchive
+	if !catalog.NeedsONNX(args[0]) {
+		open = openPythonArchive
 	}
+	eng, took, err := open(ctx, args[0], &archive.Cache{Dir: args[1]}, cores, c)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, eng.Close(context.WithoutCancel(ctx))) }()
 	const anyPort = "127.0.0.1:0"
-	s, err := engineserver.Open(engineserver.Config{Inference: anyPort, Management: anyPort, Host: control.Host{Cores: cores}}, eng.engine)
+	s, err := engineserver.Open(engineserver.Config{Inference: anyPort, Management: anyPort, Host: control.Host{Cores: cores}}, eng)
 	if err != nil {
 		return err
 	}
@@ -81,6 +74,26 @@ func runArchiveServer(ctx context.Context, args []string, stdin io.Reader, stdou
 		cancel()
 	}
 	return errors.Join(err, s.Run(ctx))
+}
+
+// openONNXArchive returns an engine that has loaded an archive with an ONNX model, and the time of a run of one item.
+func openONNXArchive(ctx context.Context, path string, unpack *archive.Cache, cores int, c knob.Config) (*engine.Engine, time.Duration, error) {
+	eng, err := newTestEngine(cores)
+	if err != nil {
+		return nil, 0, err
+	}
+	var took time.Duration
+	m, err := catalog.Open(ctx, path, catalog.Options{Unpack: unpack, Probe: eng.backend})
+	if err == nil {
+		took, err = eng.alone(ctx, m, c)
+	}
+	if err == nil {
+		err = eng.engine.Load(ctx, m, c)
+	}
+	if err != nil {
+		return nil, 0, errors.Join(err, eng.close(context.WithoutCancel(ctx)))
+	}
+	return eng.engine, took, nil
 }
 
 // alone measures the shortest of several runs of one item.

@@ -59,6 +59,8 @@ func engineGoals() judge.Goals {
 		{Name: "nodes.right", Compare: judge.AtLeast, Number: .95},
 		{Name: "nodes.oip-wrong", Compare: judge.Exactly, Number: 0},
 		{Name: "nodes.oip-right", Compare: judge.AtLeast, Number: .95},
+		{Name: "nodes.grpc-wrong", Compare: judge.Exactly, Number: 0},
+		{Name: "nodes.grpc-right", Compare: judge.AtLeast, Number: .95},
 		{Name: "nodes.batches-wrong", Compare: judge.Exactly, Number: 0},
 		{Name: "nodes.batches-right", Compare: judge.AtLeast, Number: 50},
 
@@ -127,6 +129,8 @@ func serverGoals() judge.Goals {
 	return judge.Goals{
 		{Name: "torchserve.rate.mlp", Compare: judge.AtLeast, Number: 1.5},
 		{Name: "torchserve.rate.cnn", Compare: judge.AtLeast, Number: 4},
+		{Name: "torchserve.rate.classifier", Compare: judge.AtLeast, Number: .97},
+		{Name: "torchserve.p99.classifier", Compare: judge.AtMost, Number: 1.05},
 		{Name: "torchserve.best.mlp", Compare: judge.None},
 		{Name: "torchserve.best.cnn", Compare: judge.AtLeast, Number: 3}, // each at its own best settings
 		{Name: "torchserve.cpu.*", Compare: judge.AtMost, Number: 1},

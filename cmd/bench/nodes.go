@@ -17,6 +17,9 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
 	"sweetspot/cmd/bench/judge"
 	"sweetspot/engine"
 	"sweetspot/engine/backend/onnx"
@@ -50,7 +53,7 @@ func measureNodes(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	for _, over := range []string{overPredictions, overOIP} {
+	for _, over := range []string{overPredictions, overOIP, overGRPC} {
 		for i := range tests {
 			tests[i].over = over
 		}
@@ -69,10 +72,11 @@ func measureNodes(ctx context.Context, e *env) error {
 const (
 	overPredictions = ""
 	overOIP         = "oip"     // the Open Inference Protocol
+	overGRPC        = "grpc"    // the same protocol over gRPC
 	overBatches     = "batches" // both, a batched variant of the test
 )
 
-var overNames = map[string]string{overPredictions: "/predictions", overOIP: "the Open Inference Protocol", overBatches: "both, as batches"}
+var overNames = map[string]string{overPredictions: "/predictions", overOIP: "the Open Inference Protocol", overGRPC: "gRPC", overBatches: "both, as batches"}
 
 // runNodeTests runs the tests in a child process. A test that kills the process is wrong, and
 // the next one gets another process.
@@ -227,6 +231,7 @@ type nodeServer struct {
 	engine  *engine.Engine
 	backend *onnx.Backend
 	address string
+	rpc     *grpc.ClientConn
 	stop    context.CancelFunc
 	ended   chan error
 }
@@ -243,17 +248,21 @@ func startNodeServer(ctx context.Context, cores int) (*nodeServer, error) {
 	}
 	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"onnx": b}, Cores: cores})
 	const anyPort = "127.0.0.1:0"
-	s, err := engineserver.Open(engineserver.Config{Inference: anyPort, Management: anyPort, MaxRequestSize: nodeRequest}, e)
+	s, err := engineserver.Open(engineserver.Config{Inference: anyPort, Management: anyPort, MaxRequestSize: nodeRequest, GRPC: engineserver.GRPC{Inference: anyPort}}, e)
 	if err != nil {
 		return nil, err
 	}
+	rpc, err := grpc.NewClient("passthrough:"+s.Addrs().GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	ctx, stop := context.WithCancel(ctx)
-	n := &nodeServer{engine: e, backend: b, address: s.Addrs().Inference, stop: stop, ended: make(chan error, 1)}
+	n := &nodeServer{engine: e, backend: b, address: s.Addrs().Inference, rpc: rpc, stop: stop, ended: make(chan error, 1)}
 	go func() { n.ended <- s.Run(ctx) }()
 	return n, nil
 }
 
 func (s *nodeServer) close(ctx context.Context) error {
 	s.stop()
-	return errors.Join(<-s.ended, s.engine.Close(context.WithoutCancel(ctx)))
+	return errors.Join(s.rpc.Close(), <-s.ended, s.engine.Close(context.WithoutCancel(ctx)))
 }

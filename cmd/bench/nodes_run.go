@@ -156,8 +156,11 @@ type asker func(ctx context.Context, model string, in, want []namedTensor) (out 
 
 // asks returns the ways of asking over a protocol: with bytes, and with JSON.
 func (s *nodeServer) asks(over string) []asker {
-	if over == overOIP {
+	switch over {
+	case overOIP:
 		return []asker{s.askOIP(true), s.askOIP(false)}
+	case overGRPC:
+		return []asker{s.askGRPC(true), s.askGRPC(false)}
 	}
 	return []asker{s.askPredictions(binaryBody, handler.TypeRaw), s.askPredictions(jsonBody, handler.TypeJSON)}
 }

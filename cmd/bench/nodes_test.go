@@ -29,13 +29,12 @@ func TestNodes(t *testing.T) {
 		t.Skip(err)
 	}
 	if testing.Short() {
-		checkNodeTests(t, overPredictions, tests, 10)
-		checkNodeTests(t, overOIP, tests, 25)
+		checkNodeProtocols(t, tests)
 		checkNodeBatches(t, tests, 12)
 		return
 	}
 	names, fields := figureLines(t, "nodes")
-	if diff := cmp.Diff([]string{"nodes.wrong", "nodes.right", "nodes.oip-wrong", "nodes.oip-right", "nodes.batches-wrong", "nodes.batches-right"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"nodes.wrong", "nodes.right", "nodes.oip-wrong", "nodes.oip-right", "nodes.grpc-wrong", "nodes.grpc-right", "nodes.batches-wrong", "nodes.batches-right"}, names); diff != "" {
 		t.Fatalf("figures (-want +got):\n%s", diff)
 	}
 	for _, name := range names {
@@ -45,17 +44,30 @@ func TestNodes(t *testing.T) {
 	}
 }
 
-// checkNodeTests runs each nth test over a protocol: none is wrong, and 95% of those that are
-// loaded are right.
-func checkNodeTests(t *testing.T, over string, tests []nodeTest, nth int) {
+// checkNodeProtocols runs each tenth test: none is wrong, and 95% of those that are loaded are
+// right. Each twentieth has the same outcome over the Open Inference Protocol, and each fortieth
+// over gRPC.
+func checkNodeProtocols(t *testing.T, tests []nodeTest) {
 	t.Helper()
-	tests = slices.Clone(tests)
-	for i := range tests {
-		tests[i].over = over
-	}
-	all, counts := runNth(t, tests, nth)
+	all, counts := runNth(t, tests, 10)
 	if loaded := len(all) - counts[unloaded]; float64(counts[right]) < .95*float64(loaded) {
-		t.Errorf("%d of %d tests are right over %s, want 95%%", counts[right], loaded, overNames[over])
+		t.Errorf("%d of %d tests are right, want 95%%", counts[right], loaded)
+	}
+	outcomes := map[string]outcome{}
+	for _, r := range all {
+		outcomes[r.Name] = r.Outcome
+	}
+	for over, nth := range map[string]int{overOIP: 20, overGRPC: 40} {
+		others := slices.Clone(tests)
+		for i := range others {
+			others[i].over = over
+		}
+		again, _ := runNth(t, others, nth)
+		for _, r := range again {
+			if want := outcomes[r.Name]; r.Outcome != want {
+				t.Errorf("%s over %s: outcome %d, %s; want %d", r.Name, overNames[over], r.Outcome, r.Why, want)
+			}
+		}
 	}
 }
 
@@ -170,7 +182,7 @@ func TestNodeOutcomes(t *testing.T) {
 		}
 	}
 	for i := range tests {
-		tests[i].over = []string{overPredictions, overOIP}[i%2]
+		tests[i].over = []string{overPredictions, overOIP, overGRPC}[i%3]
 	}
 	got, err := runNodeTests(t.Context(), &env{self: self}, tests)
 	if err != nil {

@@ -23,14 +23,15 @@ const gridFile = "testdata/grids/mlp-wide.jsonl.gz"
 // errNoGrid means that bench does not run inside the repository.
 var errNoGrid = errors.New("no " + gridFile + " in this folder or above; run bench inside the repository")
 
-// findGrid searches the recorded grid in this folder and all folders above it.
-func findGrid() (string, error) {
+// findInRepository searches a file or folder of the repository, by its path from the root, in this folder and all folders
+// above it. The error is none if bench does not run inside the repository.
+func findInRepository(name string, none error) (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
 	for {
-		path := filepath.Join(dir, filepath.FromSlash(gridFile))
+		path := filepath.Join(dir, filepath.FromSlash(name))
 		_, err := os.Stat(path)
 		if err == nil {
 			return path, nil
@@ -40,7 +41,7 @@ func findGrid() (string, error) {
 		case !errors.Is(err, fs.ErrNotExist):
 			return "", err
 		case up == dir:
-			return "", errNoGrid
+			return "", none
 		}
 		dir = up
 	}
@@ -91,7 +92,7 @@ func distinctSettings(trials []trial.Trial) int {
 // openGrid returns the recorded grid as a target, the throughput of each setting that kept the
 // promise, and the plan of the grid.
 func openGrid() (*replay.Target, map[knob.Settings]float64, plan.Plan, error) {
-	path, err := findGrid()
+	path, err := findInRepository(gridFile, errNoGrid)
 	if err != nil {
 		return nil, nil, plan.Plan{}, err
 	}

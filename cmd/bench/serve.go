@@ -1,12 +1,18 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
 	"io"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -26,7 +32,13 @@ type modelSpec struct {
 	tokens int           // of a text, 0 for other models
 	batch  int           // the smallest batch size to try
 	minRun time.Duration // the smallest run time of a batch
+	// pictures is the name of the model in figures if its clients send JPEG files, which its handler decodes; "" is
+	// clients that send tensors.
+	pictures string
 }
+
+// name is the name of the model in figures.
+func (m modelSpec) name() string { return cmp.Or(m.pictures, m.model) }
 
 // serveSpecs are models that are limited by arithmetic, by memory, and by the cost
 // of serving.
@@ -35,6 +47,7 @@ func serveSpecs() []modelSpec {
 		{model: "resnet18", batch: 1, minRun: 10 * time.Millisecond},
 		{model: "mlp-wide", batch: 8, minRun: 10 * time.Millisecond},
 		{model: "encoder", tokens: 8, batch: 1, minRun: 800 * time.Microsecond},
+		{model: "resnet18", batch: 1, minRun: 10 * time.Millisecond, pictures: "images"},
 	}
 }
 
@@ -47,7 +60,7 @@ func measureServe(ctx context.Context, e *env) error {
 	}
 	for _, m := range serveSpecs() {
 		if err = srv.measureServe(ctx, e, m); err != nil {
-			err = fmt.Errorf("%s: %w", m.model, err)
+			err = fmt.Errorf("%s: %w", m.name(), err)
 			break
 		}
 	}
@@ -76,13 +89,45 @@ func (srv *modelServer) get(ctx context.Context, path string, q url.Values, answ
 
 // open loads a model.
 func (srv *modelServer) open(ctx context.Context, m modelSpec) (openedModel, error) {
-	q := url.Values{"model": {"builtin:" + m.model}, "batch": {strconv.Itoa(m.batch)}, "min-run": {m.minRun.String()}}
+	q := url.Values{"model": {m.name() + "=builtin:" + m.model}, "batch": {strconv.Itoa(m.batch)}, "min-run": {m.minRun.String()}}
 	if m.tokens > 0 {
 		q.Set("tokens", strconv.Itoa(m.tokens))
 	}
 	var o openedModel
+	if m.pictures != "" {
+		q.Set("handler", "image_classifier")
+		var err error
+		if o.bodies, err = jpegBodies(8); err != nil {
+			return o, err
+		}
+	}
 	err := srv.get(ctx, "/open", q, &o)
 	return o, err
+}
+
+// jpegBodies returns n JPEG files of 500 x 375 pixels, the usual size in ImageNet, of about 70 KB.
+func jpegBodies(n int) ([]handler.Body, error) {
+	const width, height, quality = 500, 375, 90
+	out := make([]handler.Body, n)
+	for i := range out {
+		img := image.NewRGBA(image.Rect(0, 0, width, height))
+		rng := rand.New(rand.NewPCG(uint64(i), 0))
+		for y := range height {
+			for x := range width {
+				noise := rng.IntN(24)
+				wave := func(period float64) uint8 {
+					return uint8(110 + 90*math.Sin(float64(x*(i+1)+2*y)/period) + float64(noise))
+				}
+				img.SetRGBA(x, y, color.RGBA{wave(31), wave(53), wave(97), 255})
+			}
+		}
+		var b bytes.Buffer
+		if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: quality}); err != nil {
+			return nil, err
+		}
+		out[i] = handler.Body{Type: "image/jpeg", Data: b.Bytes()}
+	}
+	return out, nil
 }
 
 // apply changes settings through the control API, as every client of the engine.
@@ -136,6 +181,9 @@ func (srv *modelServer) measureServe(ctx context.Context, e *env, m modelSpec) e
 		return err
 	}
 	setup := fmt.Sprintf("batch %d of %s ms, %d clients", o.Batch, judge.Number(o.RunMS), 2*o.Batch)
+	if m.pictures != "" {
+		return srv.measurePictures(ctx, e, o, m.pictures, setup)
+	}
 	if err := srv.measureInProcess(ctx, e, o, m.model, setup); err != nil {
 		return err
 	}
@@ -200,6 +248,22 @@ func (srv *modelServer) measureOverHTTP(ctx context.Context, e *env, o openedMod
 	return nil
 }
 
+// measurePictures measures the duty alone: whether decoding and resizing on the same cores, by several goroutines at
+// a time, delays the worker.
+func (srv *modelServer) measurePictures(ctx context.Context, e *env, o openedModel, name, setup string) error {
+	const blocks = 8
+	var sum duty
+	for i := range blocks {
+		t, _, err := srv.clients(ctx, o, 2*o.Batch, e.budget.blockLength, e.seed+uint64(i))
+		if err != nil {
+			return err
+		}
+		sum.add(t)
+	}
+	e.report.Add(sum.figure("serve.duty."+name+".http", setup+" with JPEG files of 500 x 375"))
+	return nil
+}
+
 // measureTwoWorkers measures the rate with a second worker, if there is a core for
 // it. The load generator uses the same cores.
 func (srv *modelServer) measureTwoWorkers(ctx context.Context, e *env, o openedModel, bare float64) error {
@@ -235,7 +299,13 @@ func (srv *modelServer) clients(ctx context.Context, o openedModel, n int, d tim
 		Addr: srv.Predict, Path: "/predictions/" + o.Name, Header: [][2]string{{"Accept", handler.TypeRaw}},
 		Spec: load.Spec{Mode: load.Closed, Concurrency: n}, Limit: d,
 	}
-	for _, b := range handler.Bodies(o.Inputs, n, seed) {
+	bodies := o.bodies
+	if bodies == nil {
+		bodies = handler.Bodies(o.Inputs, n, seed)
+	} else {
+		c.Header = nil // the answers of the handler, not bytes
+	}
+	for _, b := range bodies {
 		c.Bodies = append(c.Bodies, loadBody(b))
 	}
 	res, err := load.Run(ctx, c)

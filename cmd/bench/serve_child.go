@@ -24,6 +24,7 @@ import (
 	"sweetspot/engine/backend/onnx"
 	"sweetspot/engine/backend/onnx/ortlib"
 	"sweetspot/engine/catalog"
+	"sweetspot/engine/handler"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/monitor"
 	"sweetspot/engine/payload"
@@ -57,6 +58,8 @@ type openedModel struct {
 	Inputs []tensor.Spec `json:"inputs"`
 	Batch  int           `json:"batch"`
 	RunMS  float64       `json:"run_ms"` // of a full batch
+
+	bodies []handler.Body // that its clients send; nil is made from Inputs
 }
 
 // blockResult is the result of one block of the bare loop, of callers in the
@@ -208,7 +211,9 @@ func (eng *testEngine) open(ctx context.Context, q url.Values) (any, error) {
 	if n, err := strconv.ParseInt(q.Get("tokens"), 10, 64); err == nil {
 		shapes = map[string][]int64{"input_ids": {n}}
 	}
-	m, err := catalog.Open(ctx, q.Get("model"), catalog.Options{Shapes: shapes, Probe: eng.backend})
+	m, err := catalog.Open(ctx, q.Get("model"), catalog.Options{
+		Shapes: shapes, Probe: eng.backend, Handlers: map[string]catalog.HandlerChoice{"": {Handler: q.Get("handler")}},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +241,7 @@ func (eng *testEngine) open(ctx context.Context, q url.Values) (any, error) {
 			return nil, errors.Join(err, one.bare.Close())
 		}
 		c.QueueSize = max(c.QueueSize, 4*c.BatchSize)
-		return openedModel{m.Name, m.Inputs, c.BatchSize, took.Seconds() * 1e3}, eng.serve(ctx, m, c, one)
+		return openedModel{Name: m.Name, Inputs: m.Inputs, Batch: c.BatchSize, RunMS: took.Seconds() * 1e3}, eng.serve(ctx, m, c, one)
 	}
 }
 

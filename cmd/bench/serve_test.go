@@ -43,9 +43,11 @@ func TestServe(t *testing.T) {
 	var want []string
 	for _, m := range serveSpecs() {
 		for _, f := range []string{"duty.%.process", "stretch.%", "duty.%.http", "rate.%"} {
-			want = append(want, "serve."+strings.ReplaceAll(f, "%", m.model))
+			if m.pictures == "" || strings.Contains(f, "http") {
+				want = append(want, "serve."+strings.ReplaceAll(f, "%", m.name()))
+			}
 		}
-		if m.model == "resnet18" {
+		if m.name() == "resnet18" {
 			want = append(want, "serve.workers-2.resnet18")
 		}
 	}
@@ -54,7 +56,7 @@ func TestServe(t *testing.T) {
 	}
 	for name, goal := range map[string]string{
 		"serve.duty.encoder.process": ">=0.97", "serve.duty.mlp-wide.process": ">=0.99",
-		"serve.duty.encoder.http": ">=0.93", "serve.duty.resnet18.http": ">=0.98",
+		"serve.duty.encoder.http": ">=0.93", "serve.duty.resnet18.http": ">=0.98", "serve.duty.images.http": ">=0.98",
 		"serve.stretch.encoder": "<=1.03", "serve.rate.encoder": ">=0.85", "serve.rate.resnet18": ">=0.93",
 	} {
 		if f := fields[name]; len(f) < 4 || f[3] != goal {

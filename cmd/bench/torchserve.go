@@ -16,11 +16,17 @@ import (
 	"sweetspot/sweep/target/torchserve"
 )
 
-// torchServeBudget is how much the set runs.
-type torchServeBudget struct {
+// comparison is how long two servers with the same archive are compared.
+type comparison struct {
 	settings []knob.Settings // compared at the same settings
 	rounds   int             // of four blocks, for each of them
 	block    time.Duration
+}
+
+// torchServeBudget is how much the set runs.
+type torchServeBudget struct {
+	comparison
+	python   comparison    // with an archive whose handler is in Python
 	points   int           // of the benchmark suite
 	requests int           // of a point
 	sweep    time.Duration // longest sweep of TorchServe
@@ -40,13 +46,21 @@ func (b budget) torchServe() torchServeBudget {
 	all := []knob.Settings{
 		set(1, 1, 1), set(1, 4, 1), set(2, 4, 10), set(2, 1, 1), set(1, 2, 1), set(2, 2, 1), set(1, 4, 10), set(2, 4, 1), set(1, 8, 5), set(2, 8, 5),
 	}
+	// A P99 needs 100 answers, and this handler takes some ms for each.
+	python := []knob.Settings{set(1, 1, 1), set(1, 4, 10), set(2, 4, 10)}
 	switch b.mode {
 	case full.mode:
-		return torchServeBudget{settings: all, rounds: 6, block: time.Second, points: 6, requests: 10_000, sweep: 3 * time.Minute, pairs: 12, others: 3}
+		return torchServeBudget{
+			comparison{all, 6, time.Second}, comparison{python, 8, 2500 * time.Millisecond}, 6, 10_000, 3 * time.Minute, 12, 3,
+		}
 	case quick.mode:
-		return torchServeBudget{settings: all[:3], rounds: 3, block: 500 * time.Millisecond, points: 3, requests: 10_000, sweep: 30 * time.Second, pairs: 6, others: 1}
+		return torchServeBudget{
+			comparison{all[:3], 3, 500 * time.Millisecond}, comparison{python[:2], 4, 2 * time.Second}, 3, 10_000, 30 * time.Second, 6, 1,
+		}
 	}
-	return torchServeBudget{settings: all[:1], rounds: 1, block: 300 * time.Millisecond, points: 1, requests: 200, sweep: 5 * time.Second, pairs: 1, others: 1}
+	return torchServeBudget{
+		comparison{all[:1], 1, 300 * time.Millisecond}, comparison{python[:1], 1, 300 * time.Millisecond}, 1, 200, 5 * time.Second, 1, 1,
+	}
 }
 
 // measureTorchServe compares this program with a real TorchServe that has the same archives: both under the same load, then
@@ -69,18 +83,39 @@ func measureTorchServe(ctx context.Context, e *env) (err error) {
 	}
 	defer func() { err = errors.Join(err, server.close()) }()
 	for _, name := range []string{modelMLP, modelCNN} {
-		m, err := writeModel(ctx, name, store)
-		if err == nil {
-			err = compareWithTorchServe(ctx, e, b, server, m)
-		}
-		if err != nil {
+		if err := compareModel(ctx, e, b, server, name, store); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	if err := server.terminate(ctx); err != nil {
 		return err
 	}
+	if err := measureTorchServePython(ctx, e); err != nil {
+		return err
+	}
 	return measureTuning(ctx, e, b, venv, store)
+}
+
+// compareModel compares both with one of the models of onnxruntime.
+func compareModel(ctx context.Context, e *env, b torchServeBudget, server *torchServe, name, store string) (err error) {
+	m, err := writeModel(ctx, name, store)
+	if err != nil {
+		return err
+	}
+	var bodies []load.Body
+	for _, b := range handler.Bodies(m.inputs, comparedClients, e.seed) {
+		bodies = append(bodies, loadBody(b))
+	}
+	p, err := openPair(ctx, e, server, m, bodies)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close(ctx, server)) }()
+	rounds, err := p.compare(ctx, e, b.comparison)
+	if err != nil {
+		return err
+	}
+	return p.compareBest(ctx, e, b.comparison, rounds)
 }
 
 // torchServePair is a model behind this program and behind TorchServe.
@@ -92,39 +127,47 @@ type torchServePair struct {
 	target       *torchserve.Target
 }
 
-// compareWithTorchServe measures one model behind both, at each of the settings.
-func compareWithTorchServe(ctx context.Context, e *env, b torchServeBudget, server *torchServe, m comparedModel) (err error) {
-	p, err := openPair(ctx, e, server, m)
-	if err != nil {
-		return err
-	}
-	// The target is not closed: it would restore settings of a model that is removed.
-	defer func() { err = errors.Join(p.engine.stop(err), server.unregister(context.WithoutCancel(ctx), m.name)) }()
+// close ends this program's server, and removes the model from the other. The target is not closed: it would restore settings
+// of a model that is removed.
+func (p *torchServePair) close(ctx context.Context, server *torchServe) error {
+	return errors.Join(p.engine.stop(nil), server.unregister(context.WithoutCancel(ctx), p.model.name))
+}
+
+// compare measures both at each of the settings, and adds the figures.
+func (p *torchServePair) compare(ctx context.Context, e *env, b comparison) ([]*judge.Rounds, error) {
+	m := p.model
 	rng := rand.New(rand.NewPCG(e.seed, 1))
 	rounds := make([]*judge.Rounds, len(b.settings))
 	last := ""
 	for _, i := range rng.Perm(len(b.settings)) {
 		if err := p.apply(ctx, b.settings[i]); err != nil {
-			return err
+			return nil, err
 		}
-		plan := judge.RoundsPlan{
-			Rounds: b.rounds, MaxRounds: b.rounds + b.rounds/3, Length: b.block, Seed: e.seed + uint64(i),
-			Watch: watchTrees(os.Getpid(), p.ours.procs, p.theirs.procs),
-		}
-		if rounds[i], err = judge.MeasureRounds(ctx, plan, p.ours.block, p.theirs.block); err != nil {
-			return fmt.Errorf("%v: %w", b.settings[i], err)
+		var err error
+		if rounds[i], err = p.measure(ctx, b, e.seed+uint64(i)); err != nil {
+			return nil, fmt.Errorf("%v: %w", b.settings[i], err)
 		}
 		last = settingsName(b.settings[i])
 		r := rounds[i].Ratio(metricRate, 0, 1, e.seed)
 		e.report.Add(r.Figure("torchserve.rate."+m.name+"."+last, fmt.Sprintf("%s/s of %s/s", judge.Number(r.A), judge.Number(r.B))))
 	}
 	all := judge.Join(rounds...)
-	detail := fmt.Sprintf(", %d settings, %d clients, a run of one item %s ms", len(b.settings), comparedClients, judge.Number(p.runMS))
+	detail := fmt.Sprintf(", %d settings, %d clients", len(b.settings), comparedClients)
+	if p.runMS > 0 {
+		detail += fmt.Sprintf(", a run of one item %s ms", judge.Number(p.runMS))
+	}
 	for _, f := range serverFigures(all, torchServeMetrics, 0, 1, e.seed, "torchserve.", "."+m.name, detail) {
 		e.report.Add(f)
 	}
 	e.report.Add(memoryFigure("torchserve.memory."+m.name, last, p.ours.procs, p.theirs.procs))
-	return p.compareBest(ctx, e, b, rounds)
+	return rounds, nil
+}
+
+// measure measures both at the settings in force.
+func (p *torchServePair) measure(ctx context.Context, b comparison, seed uint64) (*judge.Rounds, error) {
+	return judge.MeasureRounds(ctx, judge.RoundsPlan{
+		Rounds: b.rounds, MaxRounds: b.rounds + max(1, b.rounds/3), Length: b.block, Seed: seed, Watch: watchTrees(os.Getpid(), p.ours.procs, p.theirs.procs),
+	}, p.ours.block, p.theirs.block)
 }
 
 // torchServeMetrics are the figures of a model, with the unit in their details. The model latency of TorchServe is the time of
@@ -134,7 +177,7 @@ var torchServeMetrics = []namedMetric{
 }
 
 // openPair starts this program with the archive, and registers it in TorchServe.
-func openPair(ctx context.Context, e *env, server *torchServe, m comparedModel) (*torchServePair, error) {
+func openPair(ctx context.Context, e *env, server *torchServe, m comparedModel, bodies []load.Body) (*torchServePair, error) {
 	p := &torchServePair{model: m, engine: &modelServer{}}
 	var ready archiveReady
 	var err error
@@ -143,10 +186,6 @@ func openPair(ctx context.Context, e *env, server *torchServe, m comparedModel) 
 		return nil, err
 	}
 	p.engine.modelServerAddrs, p.runMS = ready.modelServerAddrs, ready.RunMS
-	var bodies []load.Body
-	for _, b := range handler.Bodies(m.inputs, comparedClients, e.seed) {
-		bodies = append(bodies, loadBody(b))
-	}
 	if p.ours, err = newComparedServer("this program", p.engine.cmd.Process.Pid, "http://"+ready.Predict+"/predictions/"+m.name, bodies); err == nil {
 		p.theirs, err = newComparedServer("TorchServe", server.pid(), server.inference+"/predictions/"+m.name, bodies)
 	}
@@ -195,7 +234,7 @@ func (p *torchServePair) applyTheirs(ctx context.Context, s knob.Settings) error
 }
 
 // compareBest measures both again, each at the settings at which it has the highest rate.
-func (p *torchServePair) compareBest(ctx context.Context, e *env, b torchServeBudget, rounds []*judge.Rounds) error {
+func (p *torchServePair) compareBest(ctx context.Context, e *env, b comparison, rounds []*judge.Rounds) error {
 	ours, theirs := 0, 0
 	for i, r := range rounds {
 		if r.Median(metricRate, 0, e.seed).Value > rounds[ours].Median(metricRate, 0, e.seed).Value {
@@ -208,9 +247,7 @@ func (p *torchServePair) compareBest(ctx context.Context, e *env, b torchServeBu
 	if err := errors.Join(p.applyOurs(ctx, b.settings[ours]), p.applyTheirs(ctx, b.settings[theirs])); err != nil {
 		return err
 	}
-	r, err := judge.MeasureRounds(ctx, judge.RoundsPlan{
-		Rounds: b.rounds, MaxRounds: b.rounds + b.rounds/3, Length: b.block, Seed: e.seed, Watch: watchTrees(os.Getpid(), p.ours.procs, p.theirs.procs),
-	}, p.ours.block, p.theirs.block)
+	r, err := p.measure(ctx, b, e.seed)
 	if err != nil {
 		return err
 	}

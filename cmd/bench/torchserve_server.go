@@ -46,8 +46,8 @@ type torchServe struct {
 const torchServeStart = 2 * time.Minute
 
 // startTorchServe starts a TorchServe on free ports, with an empty registry. config is added to its
-// config.properties; pause is the time between two questions whether it is ready.
-func startTorchServe(ctx context.Context, e *env, venv, store, config string, pause time.Duration) (*torchServe, error) {
+// config.properties, and environ to its environment; pause is the time between two questions whether it is ready.
+func startTorchServe(ctx context.Context, e *env, venv, store, config string, pause time.Duration, environ ...string) (*torchServe, error) {
 	dir, err := os.MkdirTemp("", "sweetspot-torchserve-")
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func startTorchServe(ctx context.Context, e *env, venv, store, config string, pa
 		venv: venv, dir: dir,
 		inference: fmt.Sprintf("http://127.0.0.1:%d", ports[0]), management: fmt.Sprintf("http://127.0.0.1:%d", ports[1]),
 		// Its pid file and its sockets are in the folder for temporary files.
-		environ: append(os.Environ(), "TEMP="+dir, "TMPDIR="+dir, "PATH="+filepath.Join(venv, "bin")+string(os.PathListSeparator)+os.Getenv("PATH")),
+		environ: append(append(os.Environ(), "TEMP="+dir, "TMPDIR="+dir, "PATH="+filepath.Join(venv, "bin")+string(os.PathListSeparator)+os.Getenv("PATH")), environ...),
 	}
 	text := fmt.Sprintf("inference_address=%s\nmanagement_address=%s\nmetrics_address=http://127.0.0.1:%d\ngrpc_inference_port=%d\ngrpc_management_port=%d\n%s",
 		s.inference, s.management, ports[2], ports[3], ports[4], config)

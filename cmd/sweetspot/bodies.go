@@ -16,6 +16,7 @@ import (
 	"sweetspot/engine/archive"
 	"sweetspot/engine/config"
 	"sweetspot/engine/handler"
+	"sweetspot/engine/handler/torchserve"
 	"sweetspot/engine/server"
 	"sweetspot/sweep"
 	"sweetspot/sweep/plan"
@@ -93,6 +94,10 @@ func (f *bodyFlags) setImages(models []*engine.Model, log *slog.Logger) error {
 
 // setImages is bodyFlags.setImages for one model. It reports whether m takes images.
 func setImages(m *engine.Model, flag handler.ImageOptions, log *slog.Logger) (bool, error) {
+	if h, ok := m.Handler.(*torchserve.Handler); ok {
+		log.Info("handler", "model", m.Name, "takes", h.Steps().Describe())
+		return true, nil
+	}
 	if m.Handler != nil || len(m.Inputs) == 0 {
 		return false, nil // it takes bytes, or nothing
 	}

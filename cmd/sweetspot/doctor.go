@@ -191,13 +191,32 @@ func (a *app) checkGPU(ctx context.Context) finding {
 	return finding{"gpu", checkOK, "none: " + s.Reason, ""}
 }
 
-// checkPython looks for Python, which only archives with a handler in Python need.
+// pythonTime is the longest time in which a worker in Python must run its first handler.
+const pythonTime = time.Minute
+
+// checkPython looks for Python, and runs a handler in TorchServe's worker. Only archives with a handler in Python need it, so that
+// it is no warning that nobody has installed it.
 func (a *app) checkPython(ctx context.Context) finding {
-	in, err := python.Find(ctx, a.wherePython())
+	ctx, cancel := context.WithTimeout(ctx, pythonTime)
+	defer cancel()
+	w := a.wherePython()
+	in, err := python.Find(ctx, w)
 	if err != nil {
-		return finding{"python", checkOK, "none that can run handlers in Python: " + err.Error(), ""}
+		f := finding{"python", checkOK, "none that can run archives with handlers in Python: " + err.Error(), ""}
+		if missing, ok := errors.AsType[*python.MissingError](err); ok {
+			f.Text, f.Fix = "none that can run archives with handlers in Python: "+missing.Found(), missing.Fix()
+		}
+		if w.Python != "" {
+			f.Result = checkWarning
+		}
+		return f
 	}
-	return finding{"python", checkOK, in.Python + ": " + in.String(), ""}
+	f := finding{"python", checkOK, fmt.Sprintf("%s, %s; runs a handler", in, in.Python), ""}
+	if err := python.Try(ctx, w); err != nil {
+		f.Result, f.Text = checkWarning, fmt.Sprintf("%s, %s; runs no handler: %v", in, in.Python, err)
+		f.Fix = "install it again, or name another interpreter with --python or SWEETSPOT_PYTHON"
+	}
+	return f
 }
 
 // checkRuntime loads ONNX Runtime and runs a model.

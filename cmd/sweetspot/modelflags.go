@@ -25,6 +25,8 @@ type modelFlags struct {
 	input   string // bodies that verify the model; see bindInput
 
 	contentType string // of the bodies
+
+	handlers handlerFlags
 }
 
 func (f *modelFlags) bind(fs *pflag.FlagSet) {
@@ -33,6 +35,7 @@ func (f *modelFlags) bind(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&f.consts, "value", nil, "constant for an input that requests then leave out: NAME=0, or NAME=1,3,224,224 for several elements")
 	fs.BoolVar(&f.noBatch, "no-batch", false, "no dimension is a batch: items run one at a time, with all dimensions of the inputs")
 	fs.StringArrayVar(&f.pads, "pad", nil, "pad inputs to one length in a batch: NAME=VALUE, such as input_ids=0,attention_mask=0 (default: batches run by equal shape)")
+	f.handlers.bind(fs)
 	fs.StringVar(&f.buckets, "buckets", "", "lengths to pad to: 16,32,64 or 16-128*2 (default: the longest of a batch)")
 }
 
@@ -47,8 +50,8 @@ func (f *modelFlags) bindContentType(fs *pflag.FlagSet) {
 }
 
 // options reads the flags for opening a model.
-func (f *modelFlags) options() (catalog.Options, error) {
-	o := catalog.Options{Shapes: map[string][]int64{}, Lengths: map[string]lengths.Shape{}}
+func (f *modelFlags) options() (o catalog.Options, err error) {
+	o = catalog.Options{Shapes: map[string][]int64{}, Lengths: map[string]lengths.Shape{}}
 	for _, text := range f.shapes {
 		name, s, err := lengths.ParseFlag(text, os.ReadFile)
 		if err != nil {
@@ -61,6 +64,9 @@ func (f *modelFlags) options() (catalog.Options, error) {
 		}
 	}
 	o.NoBatch = f.noBatch
+	if o.Handlers, err = f.handlers.choices(); err != nil {
+		return o, err
+	}
 	bodies, err := readBodies(f.input, f.contentType)
 	if err != nil {
 		return o, err
@@ -143,12 +149,12 @@ func (f *modelFlags) overlay(p *plan.Plan) error {
 	if len(o.Buckets) > 0 {
 		p.Buckets = o.Buckets
 	}
-	return nil
+	return f.handlers.overlay(p)
 }
 
 // modelArgs are the flags of the engine child for a plan.
 func modelArgs(p plan.Plan) []string {
-	var out []string
+	out := handlerArgs(p)
 	for _, name := range slices.Sorted(maps.Keys(p.Shapes)) {
 		out = append(out, "--shape="+name+"="+strings.Trim(strings.ReplaceAll(fmt.Sprint(p.Shapes[name]), " ", "x"), "[]"))
 	}

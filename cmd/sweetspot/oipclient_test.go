@@ -26,15 +26,11 @@ func halfModel(t *testing.T) []byte {
 	return modelBytes(t, b)
 }
 
-// TestOIPClient asks the server with Triton's client in Python, with a key.
+// TestOIPClient asks the server with Triton's client in Python, with a key, over HTTP and gRPC.
 func TestOIPClient(t *testing.T) {
 	venv := os.Getenv("SWEETSPOT_OIP_CLIENT")
 	if venv == "" {
 		t.Skip("needs Triton's client in Python: make test-oip-client installs it and runs this test")
-	}
-	script, err := filepath.Abs("testdata/oip/client.py")
-	if err != nil {
-		t.Fatal(err)
 	}
 	dir := t.TempDir()
 	args := []string{filepath.Join(dir, "half.onnx")}
@@ -48,7 +44,8 @@ func TestOIPClient(t *testing.T) {
 		}
 		args = append(args, path)
 	}
-	address, _, _ := startServerIn(t, dir, args...)
+	address, _, printed := startServerIn(t, dir, args...)
+	rpc, _ := grpcAddresses(t, printed)
 	var keys struct {
 		Inference struct{ Key string }
 	}
@@ -59,8 +56,10 @@ func TestOIPClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), filepath.Join(venv, "bin", "python"), script, strings.TrimPrefix(address, "http://"), keys.Inference.Key).CombinedOutput()
-	if err != nil || string(out) != "ok\n" {
-		t.Errorf("%v:\n%s", err, out)
+	for script, at := range map[string]string{"client.py": strings.TrimPrefix(address, "http://"), "client_grpc.py": rpc} {
+		out, err := exec.CommandContext(t.Context(), filepath.Join(venv, "bin", "python"), "testdata/oip/"+script, at, keys.Inference.Key).CombinedOutput()
+		if err != nil || string(out) != "ok\n" {
+			t.Errorf("%s: %v:\n%s", script, err, out)
+		}
 	}
 }

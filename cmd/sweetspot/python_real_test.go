@@ -354,27 +354,6 @@ func TestRealTorchServePythonKilled(t *testing.T) {
 	}
 }
 
-// TestRealTorchServePythonChanges changes workers, batch size and delay under load: no request is lost,
-// refused or wrong.
-func TestRealTorchServePythonChanges(t *testing.T) {
-	store := pythonStore(t)
-	url, management := startServer(t, filepath.Join(store, "status"), "--disable-token-auth", "--workers", "1", "--batch-size", "2")
-	stop := pythonLoad(t, url+"/predictions/status", 6, func(pythonAnswer) bool { return false })
-	for _, query := range []string{
-		"min_worker=3&max_worker=3", "batch_size=8&max_batch_delay=5", "min_worker=1&max_worker=1", "batch_size=1&max_batch_delay=0", "min_worker=2&max_worker=2",
-		"batch_size=4&max_batch_delay=20", "min_worker=1&max_worker=1",
-	} {
-		if status, answer := send(t, http.MethodPut, management+"/models/status?synchronous=true&"+query, "", nil); status != http.StatusOK {
-			t.Errorf("%s: %d %s", query, status, answer)
-		}
-	}
-	answered, failed := stop()
-	t.Logf("%d requests answered", answered)
-	if answered == 0 || failed != 0 {
-		t.Errorf("%d requests answered, %d failed", answered, failed)
-	}
-}
-
 // TestRealTorchServePythonHangs ends a handler that hangs at the response timeout. Its request gets an
 // error that says so, and the next one an answer.
 func TestRealTorchServePythonHangs(t *testing.T) {

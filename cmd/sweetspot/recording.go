@@ -137,7 +137,8 @@ func model(info sweep.Info) profiles.Model {
 		Name: info.Model.Name, Version: info.Model.Version, Source: info.Model.Source,
 		SHA256: info.Model.SHA256, BatchAxis: batchAxis, Padding: info.Model.Padding, Lengths: info.Model.Lengths,
 		BodiesSHA256: info.Model.BodiesSHA256,
-		Inputs:       tensors(info.Model.Inputs), Outputs: tensors(info.Model.Outputs),
+		Backend:      info.Model.Backend, Handler: info.Model.Handler,
+		Inputs: tensors(info.Model.Inputs), Outputs: tensors(info.Model.Outputs),
 		LargestBody: info.Model.LargestBody, MaxRequestSize: info.Model.MaxRequestSize,
 	}
 }

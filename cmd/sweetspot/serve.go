@@ -30,6 +30,7 @@ of the Open Inference Protocol on 127.0.0.1:7070 and 7071, until Ctrl-C. Tokens 
 --enable-model-api requests may register models of --model-store.`,
 		Example: `  sweetspot serve model.onnx --workers 2 --batch-size 8 --batch-delay 10ms
   sweetspot serve builtin:resnet18 --disable-token-auth
+  sweetspot serve model.onnx --handler image_classifier --labels index_to_name.json
   sweetspot serve --ts-config config.properties
   curl -T photo.jpg http://127.0.0.1:8080/predictions/resnet18`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -94,6 +95,10 @@ func (a *app) serve(c *cobra.Command, h *host, sc server.Config, o *opener, mode
 		return err
 	}
 	if o.store.Options, err = open.options(); err != nil {
+		return err
+	}
+	o.store.Options.Handlers = withEnvelope(o.store.Options.Handlers, ms.t.Envelope)
+	if o.store.Options.Images, err = parseImage(b.image); err != nil {
 		return err
 	}
 	o.store.Options.Probe, o.store.Options.Python, o.store.Options.Unpack = backends.probe, backends.python, a.env.archiveCache()

@@ -43,18 +43,8 @@ func startServerWithLog(t *testing.T, args ...string) (inference, management, lo
 // written until it was ready.
 func startServerIn(t *testing.T, dir string, args ...string) (inference, management string, printed []string) {
 	t.Helper()
-	cache, _ := os.UserCacheDir()
-	lib, err := ortlib.Find(ortlib.FromEnv(os.Getenv, cache))
-	if err != nil {
-		t.Skipf("no ONNX Runtime: %v", err)
-	}
-	path, err := exec.LookPath("sweetspot") // installed by testscript.Main
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(path, append([]string{"serve", "--listen=127.0.0.1:0", "--management=127.0.0.1:0", "--metrics=127.0.0.1:0", "--grpc=127.0.0.1:0", "--grpc-management=127.0.0.1:0"}, args...)...)
+	cmd := programWithRuntime(t, append([]string{"serve", "--listen=127.0.0.1:0", "--management=127.0.0.1:0", "--metrics=127.0.0.1:0", "--grpc=127.0.0.1:0", "--grpc-management=127.0.0.1:0"}, args...)...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), ortlib.EnvVar+"="+lib.Path)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -87,6 +77,23 @@ func startServerIn(t *testing.T, dir string, args ...string) (inference, managem
 		}
 	})
 	return inference, management, printed
+}
+
+// programWithRuntime returns the command of sweetspot, which finds ONNX Runtime. Without that the test is skipped.
+func programWithRuntime(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cache, _ := os.UserCacheDir()
+	lib, err := ortlib.Find(ortlib.FromEnv(os.Getenv, cache))
+	if err != nil {
+		t.Skipf("no ONNX Runtime: %v", err)
+	}
+	path, err := exec.LookPath("sweetspot") // installed by testscript.Main
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Env = append(os.Environ(), ortlib.EnvVar+"="+lib.Path)
+	return cmd
 }
 
 func exitCode(err error) int {

@@ -64,7 +64,8 @@ func (f *serveFlags) overrides(fs *pflag.FlagSet, b bodyFlags) map[string]config
 	for flag, v := range map[string][3]string{
 		"grpc": {f.grpc, "grpc_inference_address", "grpc_inference_port"}, "grpc-management": {f.grpcManage, "grpc_management_address", "grpc_management_port"},
 	} {
-		if host, port, err := net.SplitHostPort(v[0]); fs.Changed(flag) && err == nil && port != "0" {
+		host, port, err := net.SplitHostPort(v[0])
+		if n, noPort := strconv.Atoi(port); fs.Changed(flag) && err == nil && noPort == nil && n != 0 {
 			out[v[1]], out[v[2]] = config.Override{Value: host, From: "--" + flag}, config.Override{Value: port, From: "--" + flag}
 		}
 	}
@@ -174,7 +175,7 @@ func (f *serveFlags) apply(fs *pflag.FlagSet, t config.TorchServe, b *bodyFlags,
 func (f *serveFlags) applyGRPC(fs *pflag.FlagSet, t config.GRPC, sc *server.Config) {
 	set := func(flag string, dst *string, host string, port int) {
 		h, p, err := net.SplitHostPort(*dst)
-		if err != nil || fs.Changed(flag) && p == "0" {
+		if n, noPort := strconv.Atoi(p); err != nil || fs.Changed(flag) && (noPort != nil || n == 0) {
 			return
 		}
 		if port != 0 {

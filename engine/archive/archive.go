@@ -44,6 +44,7 @@ type Model struct {
 	Extensions   string `json:"extensions,omitempty"`
 	Requirements string `json:"requirementsFile,omitempty"`
 	Config       string `json:"configFile,omitempty"`
+	Envelope     string `json:"envelope,omitempty"`
 }
 
 // Limits bound what an archive may have. The zero value is the default of each.

@@ -18,7 +18,8 @@ func isArchive(r request) bool {
 }
 
 // openArchive opens the ONNX model of an archive, with the name and the version of its
-// manifest. Its handler is not run then; without an ONNX model the handler is the model.
+// manifest. If its handler is one of TorchServe's own, the model has the handler in Go of that name; another one
+// is not run. Without an ONNX model the handler is the model.
 func openArchive(ctx context.Context, r request, o Options) (m *engine.Model, err error) {
 	if r.err != nil {
 		return nil, r.unknownError()
@@ -54,13 +55,17 @@ func openArchive(ctx context.Context, r request, o Options) (m *engine.Model, er
 	if name == "" {
 		name = stem(r.model)
 	}
-	m, err = source{name: name, path: filepath.Join(dir, filepath.FromSlash(file))}.open(ctx, r, o)
+	manifest := a.Manifest.Model
+	m, err = source{
+		name: name, path: filepath.Join(dir, filepath.FromSlash(file)), version: manifest.Version,
+		handler: handlerOf{manifest.Handler, manifest.Envelope, dir, a.Config, r.model + ": " + manifest.Config},
+	}.open(ctx, r, o)
 	if err != nil {
 		return nil, err
 	}
-	m.Version = a.Manifest.Model.Version
-	if h := a.Manifest.Model.Handler; h != "" && h != archive.HandlerFile {
-		m.Warnings = append(m.Warnings, fmt.Sprintf("the handler %s of the archive is not run: requests have the inputs of the ONNX model, and answers its outputs", h))
+	m.ArchiveHandler = manifest.Handler
+	if w := unusedHandler(m, manifest); w != "" {
+		m.Warnings = append(m.Warnings, w)
 	}
 	return m, nil
 }

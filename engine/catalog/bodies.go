@@ -79,9 +79,25 @@ func (v *verifier) bodySamples(l *layout, e examples) []payload.Row {
 
 // decode decodes a body. Image options that do not fit the inputs are not for this model.
 func (v *verifier) decode(b Body, specs []tensor.Spec) (tensor.Item, error) {
+	if v.handler != nil {
+		return v.preprocess(b, specs)
+	}
 	h := handler.Tensors{Images: v.images}
 	if h.Initialize(v.ctx, specs, nil) != nil {
 		return handler.Decode(b.Type, b.Data, specs)
+	}
+	var r payload.Request
+	if err := h.Decode(&r, payload.Body{Type: b.Type, Data: b.Data}); err != nil {
+		return nil, err
+	}
+	return r.Items[0], nil
+}
+
+// preprocess decodes a body with the handler of the model. Of several rows in a body the first one counts.
+func (v *verifier) preprocess(b Body, specs []tensor.Spec) (tensor.Item, error) {
+	h := v.handler()
+	if err := h.Steps().Initialize(specs, nil); err != nil {
+		return nil, err
 	}
 	var r payload.Request
 	if err := h.Decode(&r, payload.Body{Type: b.Type, Data: b.Data}); err != nil {

@@ -49,6 +49,9 @@ type Options struct {
 	// Images says how those of them that are images become inputs.
 	Bodies []Body
 	Images handler.ImageOptions
+	// Handlers say which of TorchServe's handlers models have, by the name of the model; "" is for all
+	// that are not named.
+	Handlers map[string]HandlerChoice
 	// Lengths has the sizes that made requests have in open dimensions, by input name. These
 	// dimensions stay open. Those without an entry get a default, see
 	// [engine.Model.LoadLengths].

@@ -165,7 +165,7 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		{"nothing", "", []string{"no model is named", "builtin:NAME"}},
 		{"typing mistake", "builtin:mlp-wid", []string{"builtin:mlp-wid: there is no such model; did you mean mlp-wide?", "resnet18"}},
-		{"unknown", "builtin:transformer-xl", []string{"there is no such model; known: detector, encoder, mlp, mlp-wide, resnet18"}},
+		{"unknown", "builtin:transformer-xl", []string{"there is no such model; known: detector, encoder, keypoints, mlp, mlp-wide, resnet18"}},
 		{"missing archive", "densenet.mar", []string{"densenet.mar: no such file or folder"}},
 		{"archive that is none", write("text.mar", "text"), []string{"text.mar: neither a zip archive nor a .tar.gz archive"}},
 		{"missing", "nowhere.onnx", []string{"nowhere.onnx: no such file or folder"}},

@@ -33,8 +33,10 @@ type description struct {
 	inputs  []input // those of an item, then the constants
 	outputs []output
 	noBatch bool
-	given   map[string]lengths.Shape // sizes of open dimensions that the user gave
-	usual   map[string]lengths.Shape // those that a built-in model has else
+	// noBatchWhy says who says so.
+	noBatchWhy string
+	given      map[string]lengths.Shape // sizes of open dimensions that the user gave
+	usual      map[string]lengths.Shape // those that a built-in model has else
 }
 
 func newDescription(info *onnxgraph.Info, o Options, usual map[string]lengths.Shape) (*description, error) {
@@ -47,7 +49,7 @@ func newDescription(info *onnxgraph.Info, o Options, usual map[string]lengths.Sh
 	if len(info.Custom) > 0 {
 		return nil, fmt.Errorf("the model uses the custom %s, which this engine does not have; export it with the operators of ONNX only", operatorList(info.Custom))
 	}
-	d := &description{noBatch: o.NoBatch, given: o.Lengths, usual: usual}
+	d := &description{noBatch: o.NoBatch, noBatchWhy: "--no-batch says that there is no batch axis", given: o.Lengths, usual: usual}
 	for _, v := range info.Inputs {
 		typ, err := typeOf("input", v)
 		if err != nil {

@@ -33,7 +33,11 @@ func openFolder(ctx context.Context, r request, o Options) (*engine.Model, error
 	if err != nil {
 		return nil, err
 	}
-	return source{name: filepath.Base(abs), path: path}.open(ctx, r, o)
+	h, err := folderHandler(r.model)
+	if err != nil {
+		return nil, err
+	}
+	return source{name: filepath.Base(abs), path: path, handler: h}.open(ctx, r, o)
 }
 
 // modelIn returns the only model of a folder.

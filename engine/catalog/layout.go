@@ -211,7 +211,7 @@ func (d *description) reason(axes []int, batch bool) string {
 		return d.axesText(axes)
 	}
 	if d.noBatch {
-		return "--no-batch says that there is no batch axis"
+		return d.noBatchWhy
 	}
 	for _, in := range d.inputs {
 		switch {

@@ -32,7 +32,7 @@ func (r request) openPython(ctx context.Context, a *archive.Archive, dir string,
 	}
 	m := &engine.Model{
 		Name: r.modelName(name), Version: manifest.Version, Source: r.model, Backend: python.Name, Path: dir,
-		Handler: &handler.Parts{}, Size: a.Size(),
+		ArchiveHandler: manifest.Handler, Handler: &handler.Parts{}, Size: a.Size(),
 	}
 	var err error
 	if m.SHA256, err = a.Sum(); err != nil {

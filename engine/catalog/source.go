@@ -3,6 +3,7 @@ package catalog
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -25,6 +26,8 @@ type source struct {
 	bytes []byte
 	// lengths are the default sizes of open dimensions, by input.
 	lengths map[string]lengths.Shape
+	version string // "" is 1.0
+	handler handlerOf
 }
 
 // open opens the model for the request r.
@@ -41,11 +44,18 @@ func (s source) resolve(ctx context.Context, r request, o Options) (*engine.Mode
 	if err != nil {
 		return nil, err
 	}
+	m.Name, m.Version, m.Source, m.Backend = r.modelName(s.name), cmp.Or(s.version, "1.0"), r.model, "onnx"
+	newHandler, err := o.newHandler(m.Name, m.Version, s.handler)
+	if err != nil {
+		return nil, err
+	}
 	d, err := newDescription(info, o, s.lengths)
 	if err != nil {
 		return nil, err
 	}
-	m.Name, m.Version, m.Source, m.Backend = r.modelName(s.name), "1.0", r.model, "onnx"
+	if takesOneText(newHandler, info) {
+		d.noBatch, d.noBatchWhy = true, "text_classifier fills the dimension of the first input with the tokens of one text"
+	}
 	for _, out := range info.Outputs {
 		if out.Probabilities != nil {
 			if m.ReadFrom == nil {
@@ -55,7 +65,7 @@ func (s source) resolve(ctx context.Context, r request, o Options) (*engine.Mode
 		}
 	}
 	m.Defaults = d.defaults()
-	return verify(ctx, m, d, o)
+	return withHandler(newHandler)(verify(ctx, m, d, o, newHandler))
 }
 
 // inspect reads the graph and computes the SHA-256 sum of the file, in one pass. External

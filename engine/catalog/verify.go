@@ -8,6 +8,7 @@ import (
 
 	"sweetspot/engine"
 	"sweetspot/engine/handler"
+	"sweetspot/engine/handler/torchserve"
 	"sweetspot/engine/tensor"
 )
 
@@ -25,13 +26,15 @@ type verifier struct {
 	d      *description
 	bodies []Body
 	images handler.ImageOptions
-	start  time.Time
+	// handler makes the handler that decodes the bodies; nil is that of a model without one.
+	handler func() *torchserve.Handler
+	start   time.Time
 }
 
 // verify completes base with the first layout whose batches are right when they run. Without
 // one, the model takes one item at a time. A model that runs none of its examples is served
 // too, with a warning: only those who made it know what it accepts.
-func verify(ctx context.Context, base engine.Model, d *description, o Options) (*engine.Model, error) {
+func verify(ctx context.Context, base engine.Model, d *description, o Options, h func() *torchserve.Handler) (*engine.Model, error) {
 	layouts, err := d.layouts()
 	if err != nil {
 		return nil, err
@@ -39,7 +42,7 @@ func verify(ctx context.Context, base engine.Model, d *description, o Options) (
 	if base.Constants, err = layouts[0].constants(); err != nil {
 		return nil, err
 	}
-	v := &verifier{ctx: ctx, base: base, d: d, bodies: o.Bodies, images: o.Images, start: time.Now()}
+	v := &verifier{ctx: ctx, base: base, d: d, bodies: o.Bodies, images: o.Images, handler: h, start: time.Now()}
 	if o.Probe == nil {
 		l := &layouts[0]
 		m := v.unverified(l)

@@ -12,7 +12,6 @@ var ignored = reasons(map[string]string{
 	"pictures have at most 33,554,432 pixels, those for handlers in Python as many as Pillow takes":             "limit_max_image_pixels",
 	"the inputs of a model say how a body is read; handlers in Python get JSON and text decoded, as by default": "decode_input_request",
 	"an archive names its handler":                                                              "default_service_handler",
-	"a handler gets the parts of a request as they are":                                         "service_envelope",
 	"nothing is installed: the interpreter has the packages":                                    "install_py_dep_per_model",
 	"`--python` or `SWEETSPOT_PYTHON` names the interpreter":                                    "python",
 	"there are no sequences":                                                                    "ts_header_key_sequence_id ts_header_key_sequence_start ts_header_key_sequence_end",

@@ -33,6 +33,7 @@ var different = map[string]string{
 	"cors_allowed_origin":      "the same; the question that a browser asks first is answered without a key; pages of other origins get 403",
 	"max_response_size":        "the same; default: no limit. A larger answer is 500 with the sizes, no worker is killed",
 	"metrics_config":           "the same; default: all metrics. A metric that is not measured is named, and the numbers of dimensions do not change",
+	"service_envelope":         "the same for the handlers of ONNX models; one in Python gets the parts of a request as they are",
 	"disable_system_metrics":   "the same",
 	"metric_time_interval":     "the same for log files; `/metrics` measures at each scrape",
 	"metrics_mode":             "the same; default: `prometheus`",

@@ -56,6 +56,7 @@ type Security struct {
 	NoTokens     bool
 	TokenMinutes float64 // 0 is 60
 	ModelAPI     bool
+	Envelope     string // service_envelope; "" is none
 	AllowedURLs  string // regular expressions, with commas; "" is any, which TorchServe warns about
 	Keystore     string // file
 	PrivateKey   string // file
@@ -243,7 +244,7 @@ func (v *checker) setText(l Line, value string) {
 	for key, dst := range map[string]*string{
 		keyInference: &t.InferenceAddress, keyManagement: &t.ManagementAddress, keyMetrics: &t.MetricsAddress,
 		keyGRPCHost: &t.GRPCInferenceHost, keyGRPCManageHost: &t.GRPCManagementHost,
-		keyModelStore: &t.ModelStore, keyAllowedURLs: &t.AllowedURLs,
+		keyModelStore: &t.ModelStore, keyAllowedURLs: &t.AllowedURLs, keyEnvelope: &t.Envelope,
 		keyMetricsConfig: &t.Metrics.Config, keyKeystore: &t.Keystore, keyPrivateKey: &t.PrivateKey, keyCertificate: &t.Certificate,
 		keyCORSOrigin: &t.CORSOrigin, keyCORSMethods: &t.CORSMethods, keyCORSHeaders: &t.CORSHeaders,
 	} {

@@ -151,7 +151,7 @@ func appendNamed(dst []byte, outputs []tensor.Spec, item tensor.Item) []byte {
 		if i > 0 {
 			dst = append(dst, ", "...)
 		}
-		dst = appendString(dst, outputs[i].Name)
+		dst = AppendString(dst, outputs[i].Name)
 		dst = append(dst, ": "...)
 		dst = appendNested(dst, outputs[i].Labels, t)
 	}
@@ -166,7 +166,7 @@ func appendDescription(dst []byte, outputs []tensor.Spec, item tensor.Item) []by
 			dst = append(dst, ", "...)
 		}
 		dst = append(dst, `{"name": `...)
-		dst = appendString(dst, outputs[i].Name)
+		dst = AppendString(dst, outputs[i].Name)
 		dst = append(dst, `, "datatype": "`...)
 		dst = append(dst, t.Type.String()...)
 		dst = append(dst, `", "shape": [`...)
@@ -215,7 +215,7 @@ func appendNested(dst []byte, labels []string, t tensor.Tensor) []byte {
 // appendTexts writes texts as nested arrays of strings.
 func appendTexts(dst []byte, shape []int64, texts []string) []byte {
 	if len(shape) == 0 {
-		return appendString(dst, texts[0])
+		return AppendString(dst, texts[0])
 	}
 	dst = append(dst, '[')
 	for i := range int(shape[0]) {
@@ -239,7 +239,7 @@ func appendLabelled(dst []byte, labels []string, t tensor.Tensor) []byte {
 		if i > 0 {
 			dst = append(dst, ", "...)
 		}
-		dst = append(appendString(dst, label), ": "...)
+		dst = append(AppendString(dst, label), ": "...)
 		dst = appendValue(dst, t.Type, t.Data[i*size:])
 	}
 	return append(dst, '}')
@@ -269,8 +269,8 @@ func appendValue(dst []byte, t tensor.Type, b []byte) []byte {
 	return strconv.AppendFloat(dst, v, 'g', -1, bits)
 }
 
-// appendString writes s as a JSON string.
-func appendString(dst []byte, s string) []byte {
+// AppendString appends s as a JSON string.
+func AppendString(dst []byte, s string) []byte {
 	b, err := json.Marshal(s)
 	must(err) // every string can be encoded
 	return append(dst, b...)

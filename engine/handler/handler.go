@@ -13,6 +13,7 @@ package handler
 import (
 	"fmt"
 
+	"sweetspot/engine/handler/picture"
 	"sweetspot/engine/tensor"
 )
 
@@ -123,7 +124,7 @@ func (d decoder) one(t tensor.Tensor, err error) (tensor.Item, error) {
 
 // decodeBinary decodes the value of one input that is not JSON.
 func (d decoder) decodeBinary(e encoding, shape string, data []byte, s tensor.Spec) (tensor.Tensor, error) {
-	if e == imageEncoding || isImage(data) && !isExact(s, len(data)) && d.takesImage(s) {
+	if e == imageEncoding || picture.Is(data) && !isExact(s, len(data)) && d.takesImage(s) {
 		return d.decodeImage(data, s)
 	}
 	return d.decodeRaw(shape, data, s)

@@ -1,133 +1,128 @@
 package handler
 
 import (
-	"bytes"
 	"fmt"
-	"image"
-	"image/jpeg"
-	"image/png"
+	"io"
 	"math"
 
-	"golang.org/x/image/draw"
-
+	"sweetspot/engine/handler/picture"
 	"sweetspot/engine/tensor"
 )
 
-const (
-	// maxPixels bounds the decoded size of a file to about 200 MB.
-	maxPixels = 32 << 20
-	// resizeRatio is the usual resize to 256 before a crop to 224.
-	resizeRatio = 256.0 / 224
-)
-
-const (
-	magicJPEG = "\xff\xd8\xff"
-	magicPNG  = "\x89PNG\r\n\x1a\n"
-)
-
-func isImage(data []byte) bool {
-	return bytes.HasPrefix(data, []byte(magicJPEG)) || bytes.HasPrefix(data, []byte(magicPNG))
-}
+// resizeRatio is the usual resize to 256 before a crop to 224.
+const resizeRatio = 256.0 / 224
 
 // takesImage reports whether the input s is an image.
 func (d decoder) takesImage(s tensor.Spec) bool {
-	_, ok := d.images.of(s)
+	_, ok := d.images.Input(s)
 	return ok
 }
 
 // decodeImage converts an image to the input s. An image of the input's size keeps all of its
-// pixels. Transparent pixels become black.
+// pixels.
 func (d decoder) decodeImage(data []byte, s tensor.Spec) (tensor.Tensor, error) {
-	in, ok := d.images.of(s)
+	in, ok := d.images.Input(s)
 	if !ok {
 		return tensor.Tensor{}, fmt.Errorf("input %q is not an image: %s; %s", s.Name, s, d.hintOne(s))
 	}
-	src, err := readImage(data)
-	if err != nil {
-		return tensor.Tensor{}, fmt.Errorf("input %q: %w", s.Name, err)
-	}
-	b := src.Bounds()
-	w, h := in.size(int64(b.Dx()), int64(b.Dy()))
-	if w > maxPixels/h {
-		return tensor.Tensor{}, fmt.Errorf("input %q: image of %d x %d pixels would become %d x %d, expected at most %d pixels in all", s.Name, b.Dx(), b.Dy(), w, h, maxPixels)
-	}
-	return tensor.Tensor{Type: s.Type, Shape: in.shape(s.Shape, w, h), Data: in.convert(in.resized(src, int(w), int(h)))}, nil
+	t, _, err := in.Decode(data)
+	return t, err
 }
 
-func readImage(data []byte) (image.Image, error) {
-	config, decode := jpeg.DecodeConfig, jpeg.Decode
-	switch {
-	case bytes.HasPrefix(data, []byte(magicPNG)):
-		config, decode = png.DecodeConfig, png.Decode
-	case !bytes.HasPrefix(data, []byte(magicJPEG)):
-		return nil, fmt.Errorf("not a JPEG or PNG file, the only supported image files")
-	}
-	c, err := config(bytes.NewReader(data))
-	if err != nil {
-		return nil, fmt.Errorf("image: %v", err)
-	}
-	if c.Width < 1 || c.Height < 1 || c.Width > maxPixels/c.Height {
-		return nil, fmt.Errorf("image of %d x %d pixels, expected at most %d in all", c.Width, c.Height, maxPixels)
-	}
-	img, err := decode(bytes.NewReader(data))
-	if err != nil {
-		return nil, fmt.Errorf("image: %v", err)
-	}
-	return img, nil
+// Placement says where a picture is in an input: its pixel x, y is at x * ScaleX + X, y * ScaleY
+// + Y. Width and Height are the size of the picture.
+type Placement struct {
+	Width, Height  int
+	ScaleX, ScaleY float64
+	X, Y           float64
 }
 
-// resized returns src with w x h pixels.
-func (in imageInput) resized(src image.Image, w, h int) *image.RGBA {
-	dst := image.NewRGBA(image.Rect(0, 0, w, h))
-	b := src.Bounds()
-	if b.Dx() == w && b.Dy() == h {
-		draw.Draw(dst, dst.Bounds(), src, b.Min, draw.Src)
-		return dst
+// Back returns the position in the picture of a position in the input. It may be outside the picture.
+func (p Placement) Back(x, y float64) (float64, float64) {
+	return (x - p.X) / p.ScaleX, (y - p.Y) / p.ScaleY
+}
+
+// Decode converts a JPEG or PNG file to the input.
+func (in ImageInput) Decode(data []byte) (tensor.Tensor, Placement, error) {
+	p, err := picture.Decode(data)
+	if err != nil {
+		return tensor.Tensor{}, Placement{}, fmt.Errorf("input %q: %w", in.spec.Name, err)
 	}
-	from, to := b, dst.Bounds()
+	w, h := in.size(int64(p.Width), int64(p.Height))
+	if w > picture.MaxPixels/h {
+		return tensor.Tensor{}, Placement{}, fmt.Errorf("input %q: image of %d x %d pixels would become %d x %d, expected at most %d pixels in all",
+			in.spec.Name, p.Width, p.Height, w, h, picture.MaxPixels)
+	}
+	f := in.fit(p.Width, p.Height, int(w), int(h))
+	at := Placement{
+		Width: p.Width, Height: p.Height, X: -float64(f.X), Y: -float64(f.Y),
+		ScaleX: float64(f.ScaledWidth) / float64(p.Width), ScaleY: float64(f.ScaledHeight) / float64(p.Height),
+	}
+	return tensor.Tensor{Type: in.spec.Type, Shape: in.shape(in.spec.Shape, w, h), Data: in.convert(p.Fit(f))}, at, nil
+}
+
+// DecodedSize estimates the memory in bytes of decoding the file in r: its pixels, a row, the rows
+// between the two steps of scaling, and the tensor. It is 0 for files that Decode refuses before it
+// allocates.
+func (in ImageInput) DecodedSize(r io.Reader) int64 {
+	h, ok := picture.ReadHeader(r)
+	if !ok || h.Width < 1 || h.Height < 1 || h.Width > picture.MaxPixels/h.Height {
+		return 0 // refused, or too large to decode
+	}
+	wide, high := in.size(h.Width, h.Height)
+	if wide > picture.MaxPixels/high {
+		return h.Bytes // refused when the file is decoded
+	}
+	const colors, row = 3, 12 // a row of pixels, and its samples of color
+	n := h.Bytes + row*h.Width + wide*high*(colors+in.channels*int64(in.spec.Type.Size()))
+	f := in.fit(int(h.Width), int(h.Height), int(wide), int(high))
+	if scaled := int64(f.ScaledHeight); f.ScaledWidth != int(h.Width) || scaled != h.Height {
+		rows := min(h.Height, h.Height*high/scaled+2*(h.Height/scaled+2))
+		const perInput, perOutput = 16, 64 // weights and sums
+		n += colors*wide*rows + perInput*(h.Width+h.Height) + perOutput*(wide+high)
+	}
+	return n
+}
+
+// fit returns how a picture of width x height pixels becomes w x h pixels.
+func (in ImageInput) fit(width, height, w, h int) picture.Fit {
+	f := picture.Fit{Width: w, Height: h, ScaledWidth: w, ScaledHeight: h}
 	switch {
-	case in.width < 0 || in.height < 0: // the other side is in proportion
+	case width == w && height == h && !in.always || in.width < 0 || in.height < 0: // the other side is in proportion
 	case in.resize == resizeCrop:
-		from = cropCenter(b, w, h)
+		f.ScaledWidth, f.ScaledHeight = coverage(width, height, w, h)
+		f.X, f.Y = middle(f.ScaledWidth-w), middle(f.ScaledHeight-h)
 	case in.resize == resizePad:
-		to = padCenter(b, w, h)
+		scale := min(float64(w)/float64(width), float64(h)/float64(height))
+		f.ScaledWidth = min(max(1, int(math.Round(scale*float64(width)))), w)
+		f.ScaledHeight = min(max(1, int(math.Round(scale*float64(height)))), h)
+		f.X, f.Y = -((w - f.ScaledWidth) / 2), -((h - f.ScaledHeight) / 2)
 	}
-	// The kernel becomes wider when it shrinks the image, as in the resize of training.
-	draw.BiLinear.Scale(dst, to, src, from, draw.Src, nil)
-	return dst
+	return f
 }
 
-// cropCenter returns the part of an image of the bounds b that becomes w x h pixels, as the
-// image handlers of TorchServe do: they resize the shorter side to 256/224 of the input's,
-// and crop the center. Cropping first moves an edge by at most half a pixel of the image, and
-// bounds time and memory for any shape.
-func cropCenter(b image.Rectangle, w, h int) image.Rectangle {
-	scale := max(math.Round(float64(w)*resizeRatio)/float64(b.Dx()), math.Round(float64(h)*resizeRatio)/float64(b.Dy()))
-	return center(b, float64(w)/scale, float64(h)/scale)
+// coverage returns the size of a picture before the crop to w x h pixels: of a square the shorter
+// side becomes 256/224 of it, as in the image handlers of TorchServe, and the longer one is in
+// proportion, cut to a whole number as torchvision does.
+func coverage(width, height, w, h int) (int, int) {
+	across, down := math.Round(float64(w)*resizeRatio), math.Round(float64(h)*resizeRatio)
+	if across*float64(height) >= down*float64(width) { // the width decides
+		return int(across), int(int64(across) * int64(height) / int64(width))
+	}
+	return int(int64(down) * int64(width) / int64(height)), int(down)
 }
 
-// padCenter returns the part of w x h pixels that a whole image of the bounds b fills.
-func padCenter(b image.Rectangle, w, h int) image.Rectangle {
-	scale := min(float64(w)/float64(b.Dx()), float64(h)/float64(b.Dy()))
-	return center(image.Rect(0, 0, w, h), scale*float64(b.Dx()), scale*float64(b.Dy()))
-}
+// middle returns half of n, rounded to even as torchvision rounds it.
+func middle(n int) int { return int(math.RoundToEven(float64(n) / 2)) }
 
-// center returns a part of w x h pixels, rounded, in the center of b.
-func center(b image.Rectangle, w, h float64) image.Rectangle {
-	partW := min(max(int(math.Round(w)), 1), b.Dx())
-	partH := min(max(int(math.Round(h)), 1), b.Dy())
-	corner := b.Min.Add(image.Pt((b.Dx()-partW)/2, (b.Dy()-partH)/2))
-	return image.Rectangle{Min: corner, Max: corner.Add(image.Pt(partW, partH))}
-}
-
-// convert returns the numbers of an image in the layout of the input.
-func (in imageInput) convert(img *image.RGBA) []byte {
-	n := img.Rect.Dx() * img.Rect.Dy()
-	out := make([]byte, 0, n*int(in.channels)*in.typ.Size())
+// convert returns the numbers of a picture in the layout of the input.
+func (in ImageInput) convert(p picture.Pixels) []byte {
+	n := p.Width * p.Height
+	out := make([]byte, 0, n*int(in.channels)*in.spec.Type.Size())
 	if in.channels == 1 {
 		table := in.table(0)
 		for i := range n {
-			out = in.append(out, table[luma(img.Pix[4*i:])])
+			out = in.append(out, table[luma(p.RGB[3*i:])])
 		}
 		return out
 	}
@@ -139,14 +134,14 @@ func (in imageInput) convert(img *image.RGBA) []byte {
 	if in.layout == layoutNHWC {
 		for i := range n {
 			for c, color := range colors {
-				out = in.append(out, tables[c][img.Pix[4*i+color]])
+				out = in.append(out, tables[c][p.RGB[3*i+color]])
 			}
 		}
 		return out
 	}
 	for c, color := range colors {
 		for i := range n {
-			out = in.append(out, tables[c][img.Pix[4*i+color]])
+			out = in.append(out, tables[c][p.RGB[3*i+color]])
 		}
 	}
 	return out
@@ -162,14 +157,14 @@ func (n normalization) table(color int) *[256]float32 {
 }
 
 // append appends v in the type of the input.
-func (in imageInput) append(dst []byte, v float32) []byte {
-	switch in.typ {
+func (in ImageInput) append(dst []byte, v float32) []byte {
+	switch in.spec.Type {
 	case tensor.Uint8:
 		return append(dst, byte(v))
 	case tensor.Float32:
 		return tensor.AppendFloat32(dst, v)
 	}
-	return tensor.AppendFloat(dst, in.typ, float64(v))
+	return tensor.AppendFloat(dst, in.spec.Type, float64(v))
 }
 
 // luma returns the brightness of a pixel, with the weights of ITU-R 601 as in PIL.

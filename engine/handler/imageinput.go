@@ -9,14 +9,16 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// imageInput is how an image becomes one input.
-type imageInput struct {
-	typ           tensor.Type
+// ImageInput is how an image becomes one input; [ImageOptions.Input] makes it. Its methods are safe for
+// concurrent use.
+type ImageInput struct {
+	spec          tensor.Spec
 	layout        string
 	channels      int64 // 3 or 1
 	width, height int64 // -1: that of the image
 	bgr           bool
 	resize        string
+	always        bool // also an image of the input's size is resized and cropped
 	normalization
 }
 
@@ -35,10 +37,10 @@ var normalizations = [...]normalization{
 	{normalizeImageNet, 255, [3]float32{0.485, 0.456, 0.406}, [3]float32{0.229, 0.224, 0.225}},
 }
 
-// of returns how an image becomes the input s; false if s is not an image. An image has three
+// Input returns how an image becomes the input s; false if s is not an image. An image has three
 // dimensions, the channels (3 or 1) first or last, and is of floats or bytes.
-func (o ImageOptions) of(s tensor.Spec) (imageInput, bool) {
-	in := imageInput{typ: s.Type, layout: o.layout, channels: 1, resize: resizeCrop}
+func (o ImageOptions) Input(s tensor.Spec) (ImageInput, bool) {
+	in := ImageInput{spec: s, layout: o.layout, channels: 1, resize: resizeCrop}
 	if !s.Type.IsFloat() && s.Type != tensor.Uint8 {
 		return in, false
 	}
@@ -70,6 +72,29 @@ func (o ImageOptions) of(s tensor.Spec) (imageInput, bool) {
 	return in, true
 }
 
+// AlwaysResized returns in for which also an image of the input's size is resized and cropped, as
+// in torchvision's Resize(256) and CenterCrop(224). An input of any size becomes 224 x 224.
+func (in ImageInput) AlwaysResized() ImageInput {
+	const side = 224
+	in.always = true
+	if in.width < 0 && in.height < 0 {
+		in.width, in.height = side, side
+	}
+	return in
+}
+
+// Channels returns the number of channels of the input, 3 or 1.
+func (in ImageInput) Channels() int { return int(in.channels) }
+
+// SizeOf returns the width and height of a tensor of this input.
+func (in ImageInput) SizeOf(shape []int64) (width, height int) {
+	at := len(shape) - 2
+	if in.layout == layoutNHWC {
+		at--
+	}
+	return int(shape[at+1]), int(shape[at])
+}
+
 // guessLayout returns the layout of a shape whose first or last dimension may be channels;
 // "" if neither may be.
 func guessLayout(shape []int64) string {
@@ -86,7 +111,7 @@ func guessLayout(shape []int64) string {
 
 // normalization returns the normalization of an input: the chosen one, or else the usual one
 // of its kind.
-func (o ImageOptions) normalization(in imageInput) normalization {
+func (o ImageOptions) normalization(in ImageInput) normalization {
 	name := o.normalize
 	switch {
 	case o.mean != nil && o.std != nil:
@@ -97,7 +122,7 @@ func (o ImageOptions) normalization(in imageInput) normalization {
 		}
 		return n
 	case name != "":
-	case in.typ == tensor.Uint8:
+	case in.spec.Type == tensor.Uint8:
 		name = normalizeNone
 	case in.channels == 3 && in.layout == layoutNCHW: // PyTorch's usual models
 		name = normalizeImageNet
@@ -122,7 +147,7 @@ func three(v []float32) [3]float32 {
 
 // size returns the size of the tensor for an image of width x height pixels: that of the
 // input, with open dimensions as in the image, or in proportion to the other one.
-func (in imageInput) size(width, height int64) (w, h int64) {
+func (in ImageInput) size(width, height int64) (w, h int64) {
 	scaled := func(open, fixed, of int64) int64 {
 		return max(1, int64(math.Round(float64(open)*float64(fixed)/float64(of))))
 	}
@@ -138,7 +163,7 @@ func (in imageInput) size(width, height int64) (w, h int64) {
 }
 
 // shape returns the shape of the tensor of w x h pixels for an input of the shape want.
-func (in imageInput) shape(want []int64, w, h int64) []int64 {
+func (in ImageInput) shape(want []int64, w, h int64) []int64 {
 	out := slices.Clone(want)
 	at := len(out) - 2
 	if in.layout == layoutNHWC {
@@ -148,7 +173,7 @@ func (in imageInput) shape(want []int64, w, h int64) []int64 {
 	return out
 }
 
-func (in imageInput) String() string {
+func (in ImageInput) String() string {
 	color := "RGB"
 	switch {
 	case in.channels == 1:
@@ -156,11 +181,11 @@ func (in imageInput) String() string {
 	case in.bgr:
 		color = "BGR"
 	}
-	return fmt.Sprintf("%s, %s, %s, %s %s", color, strings.ToUpper(in.layout), in.sizeText(), in.typ, in.normalization)
+	return fmt.Sprintf("%s, %s, %s, %s %s", color, strings.ToUpper(in.layout), in.sizeText(), in.spec.Type, in.normalization)
 }
 
 // sizeText describes the size and what happens to images of another one.
-func (in imageInput) sizeText() string {
+func (in ImageInput) sizeText() string {
 	if in.width < 0 && in.height < 0 {
 		return "any size"
 	}

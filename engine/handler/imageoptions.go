@@ -160,7 +160,7 @@ func (o ImageOptions) Check(inputs []tensor.Spec) error {
 	}
 	found, colored := false, false
 	for _, s := range inputs {
-		in, ok := o.of(s)
+		in, ok := o.Input(s)
 		if !ok {
 			continue
 		}
@@ -179,7 +179,7 @@ func (o ImageOptions) Check(inputs []tensor.Spec) error {
 }
 
 // checkNumbers checks that an input can be normalized.
-func (o ImageOptions) checkNumbers(s tensor.Spec, in imageInput) error {
+func (o ImageOptions) checkNumbers(s tensor.Spec, in ImageInput) error {
 	switch {
 	case !s.Type.IsFloat() && (o.mean != nil || o.normalize != "" && o.normalize != normalizeNone):
 		return fmt.Errorf("%s cannot be normalized; leave normalize, mean and std out", s.Type)
@@ -204,7 +204,7 @@ func specTexts(inputs []tensor.Spec) string {
 func (o ImageOptions) Describe(inputs []tensor.Spec) string {
 	var out []string
 	for _, s := range inputs {
-		if in, ok := o.of(s); ok {
+		if in, ok := o.Input(s); ok {
 			out = append(out, s.Name+": "+in.String())
 		}
 	}

@@ -195,7 +195,7 @@ func (r *Reader) End() error { return r.s.expectEnd() }
 // AppendText appends s as a JSON string.
 func AppendText(dst []byte, s string) []byte {
 	if !isASCIIText(s) {
-		return appendString(dst, s)
+		return AppendString(dst, s)
 	}
 	dst = append(dst, '"')
 	dst = append(dst, s...)

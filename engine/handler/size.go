@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime/multipart"
 
+	"sweetspot/engine/handler/picture"
 	"sweetspot/engine/tensor"
 )
 
@@ -33,7 +34,7 @@ func (d decoder) decodedSize(contentType string, body []byte) int64 {
 	switch {
 	case mayBeJSON(e, body, s):
 		return jsonSize(body, d.inputs)
-	case e == imageEncoding || isImage(body) && !isExact(s, len(body)):
+	case e == imageEncoding || picture.Is(body) && !isExact(s, len(body)):
 		return d.imageSize(bytes.NewReader(body), s)
 	}
 	return 0
@@ -79,29 +80,11 @@ func (d decoder) multipartSize(boundary string, body []byte) int64 {
 	return n
 }
 
-// imageSize estimates the memory of decoding the image in r: its pixels, the rows between
-// the two steps of scaling, and the tensor.
+// imageSize estimates the memory of decoding the image in r; 0 if the input is no image.
 func (d decoder) imageSize(r io.Reader, s tensor.Spec) int64 {
-	in, ok := d.images.of(s)
+	in, ok := d.images.Input(s)
 	if !ok {
 		return 0
 	}
-	h, ok := readImageHeader(r)
-	if !ok || h.width < 1 || h.height < 1 || h.width > maxPixels/h.height {
-		return 0 // refused, or too large to decode
-	}
-	wide, high := in.size(h.width, h.height)
-	if wide > maxPixels/high {
-		return h.bytes // refused when the file is decoded
-	}
-	n := h.bytes + wide*high*(4+in.channels*int64(s.Type.Size()))
-	if wide != h.width || high != h.height {
-		rows := h.height
-		if in.resize == resizeCrop && in.width > 0 && in.height > 0 {
-			rows = min(rows, h.width*high/wide+1)
-		}
-		const scaled = 4 * 8 // four float64 per pixel
-		n += scaled * wide * rows
-	}
-	return n
+	return in.DecodedSize(r)
 }

@@ -111,7 +111,7 @@ func TestDecodedSizeOfRGB(t *testing.T) {
 		if _, rgb := img.(*image.RGBA); rgb != tt.rgb {
 			t.Errorf("%s: the decoder makes a %T", tt.name, img)
 		}
-		const sampled, copied, result = 1008 * 704 * 3 / 2, w * h * 4, w * h * (4 + 3)
+		const sampled, copied, result = 1008 * 704 * 3 / 2, w * h * 4, w*h*(3+3) + 12*w
 		want := sampled
 		if tt.rgb {
 			want += copied
@@ -134,13 +134,14 @@ func TestDecodedSize(t *testing.T) {
 	deep := image.NewNRGBA64(image.Rect(0, 0, 400, 300))
 	const (
 		deepPixels = 400 * 300 * 8
-		scaled     = 224*4*8*300 + 224*224*(4+12) // of an image 300 high
-		value      = 224 * 224 * 3 * 4            // of one input
+		row        = 12 * 400
+		scaled     = row + 3*224*268 + 16*(400+300) + 64*(224+224) + 224*224*(3+12) // 268 of 300 rows are needed for the crop
+		value      = 224 * 224 * 3 * 4                                              // of one input
 	)
 	file, grey := encoded(t, deep, false), encoded(t, image.NewGray(image.Rect(0, 0, 320, 320)), true)
 	even := append(bytes.Clone(file), make([]byte, 6-len(file)%6)...)
 	frame := bytes.Index(grey, []byte{0xff, 0xc0})
-	const greyScaled = 224*4*8*320 + 224*224*(4+12)
+	const greyScaled = 12*320 + 3*224*286 + 16*(320+320) + 64*(224+224) + 224*224*(3+12)
 	sampled := func(components ...byte) []byte { // the frame alone, each component with its sampling
 		out := edited(grey[:frame+10], frame+9, byte(len(components)))
 		for i, c := range components {
@@ -181,10 +182,10 @@ func TestDecodedSize(t *testing.T) {
 		{"image by content type", "image/png", file, photo, deepPixels + scaled},
 		{"image with the raw content type", "application/octet-stream", file, photo, deepPixels + scaled},
 		{"image without content type", "", file, photo, deepPixels + scaled},
-		{"image, open sides", "image/png", file, []tensor.Spec{spec("x", tensor.Float32, 3, -1, -1)}, deepPixels + 400*300*(4+12)},
-		{"image, one open side", "image/png", file, []tensor.Spec{spec("x", tensor.Float32, 3, -1, 200)}, deepPixels + 200*150*(4+12) + 200*300*4*8},
-		{"image, of the right size", "image/png", file, []tensor.Spec{spec("x", tensor.Uint8, 300, 400, 3)}, deepPixels + 400*300*(4+3)},
-		{"image, gray", "image/png", file, []tensor.Spec{spec("x", tensor.Float32, 1, 300, 400)}, deepPixels + 400*300*(4+4)},
+		{"image, open sides", "image/png", file, []tensor.Spec{spec("x", tensor.Float32, 3, -1, -1)}, deepPixels + row + 400*300*(3+12)},
+		{"image, one open side", "image/png", file, []tensor.Spec{spec("x", tensor.Float32, 3, -1, 200)}, deepPixels + row + 3*200*300 + 16*(400+300) + 64*(200+150) + 200*150*(3+12)},
+		{"image, of the right size", "image/png", file, []tensor.Spec{spec("x", tensor.Uint8, 300, 400, 3)}, deepPixels + row + 400*300*(3+3)},
+		{"image, gray", "image/png", file, []tensor.Spec{spec("x", tensor.Float32, 1, 300, 400)}, deepPixels + row + 400*300*(3+4)},
 		{"image that would become too large", "image/png", file, []tensor.Spec{spec("x", tensor.Float32, 3, 1<<20, -1)}, deepPixels},
 		{"image for a model without image input", "image/png", file, []tensor.Spec{spec("x", tensor.Float32, 5)}, 0},
 		{"raw bytes that begin like an image", "", even, []tensor.Spec{spec("x", tensor.Float16, 3, 1, int64(len(even)/6))}, 0},
@@ -230,7 +231,7 @@ func TestDecodedSizeAllocatesNothing(t *testing.T) {
 	}
 }
 
-// FuzzDecodedSize compares readImageHeader with the decoders.
+// FuzzDecodedSize compares the header of a picture with the decoders.
 func FuzzDecodedSize(f *testing.F) {
 	for _, img := range []image.Image{halves(40, 30), image.NewGray(image.Rect(0, 0, 3, 500))} {
 		f.Add(encoded(f, img, true))

@@ -39,6 +39,10 @@ type Request struct {
 
 	// Streamed means that the caller accepts a streamed answer.
 	Streamed bool
+
+	// State is what the handler's Decode leaves for its Encode, such as the size of a picture.
+	// The engine does not read it.
+	State any
 }
 
 // Rows returns the number of rows of the request.
@@ -106,16 +110,22 @@ type Answer struct {
 	// Stream is the rest of a streamed answer. The receiver must read it to its end or
 	// close it.
 	Stream *Stream
+	State  any // of the request
 }
 
 // StatusError is an error of a model's handler, with the status that it chose for the caller.
 type StatusError struct {
 	Status  int // as in HTTP, 200 to 599
 	Message string
+	Cause   string // the exception of the handler, for whoever runs the server and not for the caller; "" is unknown
 }
 
 func (e *StatusError) Error() string {
-	return fmt.Sprintf("the handler answered with the status %d: %s", e.Status, e.Message)
+	text := fmt.Sprintf("the handler answered with the status %d: %s", e.Status, e.Message)
+	if e.Cause != "" {
+		text += ": " + e.Cause
+	}
+	return text
 }
 
 // OfItems returns a row for each item.

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	pb "sweetspot/engine/api/grpc/torchservepb"
 	"sweetspot/engine/torchservetest"
 )
 
@@ -91,43 +90,7 @@ func startWords(t *testing.T) *torchservetest.Server {
 // A real TorchServe answers the calls of gRPC too, but for the differences that they list.
 func TestRealTorchServeGRPC(t *testing.T) {
 	s := startWords(t)
-	c := dial(t, s.GRPCInference, s.GRPCManagement)
-	if true {
-		os.CopyFS(filepath.Join(s.Store, "stream"), os.DirFS("../../testdata/python/stream"))
-		os.CopyFS(filepath.Join(s.Store, "status"), os.DirFS("../../testdata/python/status"))
-		for _, f := range []func(context.Context, rpcClients) (string, error){
-			manage(register, &pb.RegisterModelRequest{Url: "stream", InitialWorkers: 1, Synchronous: true}),
-			manage(register, &pb.RegisterModelRequest{Url: "status", InitialWorkers: 1, Synchronous: true}),
-			streamModel(&pb.PredictionsRequest{ModelName: "stream", Input: map[string][]byte{"body": []byte("a b c")}}),
-			predictModel(&pb.PredictionsRequest{ModelName: "stream", Input: map[string][]byte{"body": []byte("a b c")}}),
-			predictModel(&pb.PredictionsRequest{ModelName: "status", Input: map[string][]byte{"body": []byte("status 404 b c")}}),
-			predictModel(&pb.PredictionsRequest{ModelName: "status", Input: map[string][]byte{"body": []byte("custom 404")}}),
-			predictModel(&pb.PredictionsRequest{ModelName: "status", Input: map[string][]byte{"body": []byte("custom 413")}}),
-			predictModel(&pb.PredictionsRequest{ModelName: "status", Input: map[string][]byte{"body": []byte("custom 503")}}),
-			predictModel(&pb.PredictionsRequest{ModelName: "status", Input: map[string][]byte{"body": []byte("raise")}}),
-			predictModel(&pb.PredictionsRequest{ModelName: "status", Input: map[string][]byte{"body": []byte("list")}}),
-			predictModel(&pb.PredictionsRequest{ModelName: "status", Input: map[string][]byte{"body": make([]byte, 6553600)}}),
-		} {
-			text, err := f(t.Context(), c)
-			t.Logf("PROBE %q %v", text, err)
-		}
-		seq := "one"
-		for _, rs := range [][]*pb.PredictionsRequest{
-			{{ModelName: "words", SequenceId: &seq, Input: map[string][]byte{"data": []byte("a")}}, {ModelName: "words", SequenceId: &seq, Input: map[string][]byte{"data": []byte("b")}}},
-			{{ModelName: "words", SequenceId: &seq, Input: map[string][]byte{"data": []byte("fail")}}},
-			{{ModelName: "none", SequenceId: &seq, Input: map[string][]byte{"data": []byte("a")}}},
-			{{ModelName: "words", Input: map[string][]byte{"data": []byte("a")}}},
-			{{ModelName: "stream", SequenceId: &seq, Input: map[string][]byte{"body": []byte("a b c")}}},
-		} {
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-			text, err := converse(ctx, c, rs...)
-			cancel()
-			t.Logf("PROBE2 %q %v", text, err)
-		}
-		b, err := os.ReadFile(filepath.Join(s.Dir, "logs", "access_log.log"))
-		t.Logf("%s %v", b, err)
-	}
-	runRPC(t, rpcContract, c, true)
+	runRPC(t, rpcContract, dial(t, s.GRPCInference, s.GRPCManagement), true)
 }
 
 // A real TorchServe answers the contract too, but for the differences that it lists.

@@ -1,16 +1,20 @@
 package server_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	rpc "google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"sweetspot/engine"
 	"sweetspot/engine/api/grpc/oippb"
+	"sweetspot/engine/enginetest"
+	"sweetspot/engine/handler"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/server"
 )
 
@@ -100,14 +104,51 @@ func TestGRPCOIPErrors(t *testing.T) {
 	}
 }
 
-// A model that takes bytes gets the JSON of the protocol and must answer it.
+// oipHandler is a handler of bytes that checks the JSON of a request and answers the protocol.
+type oipHandler struct{ handler.Parts }
+
+func (*oipHandler) Encode(dst []byte, _ payload.Format, a payload.Answer) (payload.Body, error) {
+	const sent = `{"ID":"7","INPUTS":[{"NAME":"X","DATATYPE":"UINT8","SHAPE":[1,1],"DATA":[1]}]}` // in upper case, by the model
+	if string(a.Bytes.Body) != sent {
+		return payload.Body{Data: append(dst, a.Bytes.Body...)}, nil // no answer of the protocol
+	}
+	return payload.Body{Data: append(dst, `{"outputs": [{"name": "y", "datatype": "FP32", "shape": [2], "data": [2.5, -1]}]}`...)}, nil
+}
+
+// A model that takes bytes gets the JSON of the protocol and must answer it, also if the call has
+// raw contents.
 func TestGRPCOIPBytes(t *testing.T) {
-	a, _ := grpcServer(t, nil)
+	e := engine.New(engine.Options{Backends: map[string]engine.Backend{enginetest.Name: &enginetest.Backend{}}, Cores: 2})
+	for name, h := range map[string]engine.Handler{"m": &oipHandler{}, "words": &handler.Parts{}} {
+		m := enginetest.Model(name)
+		m.Handler = h
+		if err := e.Load(t.Context(), m, wordConfig); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { _ = e.Close(context.Background()) })
+	a, _ := serve(t, server.Config{GRPC: server.GRPC{Inference: anyPort}}, e)
 	client := oippb.NewGRPCInferenceServiceClient(connect(t, a.GRPC))
+	for _, raw := range []bool{false, true} {
+		got, err := client.ModelInfer(t.Context(), inferBytes(raw, 1))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		y := &oippb.ModelInferResponse_InferOutputTensor{Name: "y", Datatype: "FP32", Shape: []int64{2}}
+		want := &oippb.ModelInferResponse{ModelName: "m", ModelVersion: "1.0", Id: "7", Outputs: []*oippb.ModelInferResponse_InferOutputTensor{y}}
+		if raw {
+			want.RawOutputContents = [][]byte{{0, 0, 0x20, 0x40, 0, 0, 0x80, 0xbf}}
+		} else {
+			y.Contents = &oippb.InferTensorContents{Fp32Contents: []float32{2.5, -1}}
+		}
+		if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+			t.Error(diff)
+		}
+	}
 	r := inferBytes(false, 1)
 	r.ModelName = "words"
-	_, err := client.ModelInfer(t.Context(), r, rpc.WaitForReady(true))
-	if status.Code(err) != codes.Internal {
-		t.Error(err)
+	if _, err := client.ModelInfer(t.Context(), r); status.Code(err) != codes.Internal {
+		t.Errorf("a handler that answers something else: %v", err)
 	}
 }

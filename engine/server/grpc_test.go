@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"sweetspot/engine/api/grpc/oippb"
 	pb "sweetspot/engine/api/grpc/torchservepb"
 	"sweetspot/engine/api/token"
 	"sweetspot/engine/api/wire"
@@ -77,6 +78,14 @@ func TestGRPCTokens(t *testing.T) {
 	}
 	for _, address := range []string{a.GRPC, a.GRPCManagement} {
 		conn := connect(t, address)
+		if address == a.GRPC {
+			if r, err := oippb.NewGRPCInferenceServiceClient(conn).ServerReady(t.Context(), &oippb.ServerReadyRequest{}); err != nil || !r.GetReady() {
+				t.Errorf("ready: %v %v", r, err)
+			}
+			if _, err := oippb.NewGRPCInferenceServiceClient(conn).ServerMetadata(t.Context(), &oippb.ServerMetadataRequest{}); status.Code(err) != codes.PermissionDenied {
+				t.Errorf("metadata without a key: %v", err)
+			}
+		}
 		h, err := health.NewHealthClient(conn).Check(t.Context(), &health.HealthCheckRequest{})
 		if err != nil || h.Status != health.HealthCheckResponse_SERVING {
 			t.Errorf("health: %v %v", h, err)

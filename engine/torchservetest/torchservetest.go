@@ -60,7 +60,6 @@ type Options struct {
 type Server struct {
 	Inference, Management, Metrics string // URLs
 	GRPCInference, GRPCManagement  string // host:port
-	Store                          string // the folder of the archives
 	Dir                            string // its working folder: logs, key file
 
 	http   *http.Client
@@ -127,7 +126,7 @@ func Start(t testing.TB, o Options) (*Server, error) {
 	// Its pid file and its sockets are in the folder for temporary files.
 	cmd.Env = append(append(os.Environ(), "TEMP="+dir, "TMPDIR="+dir, "PATH="+filepath.Join(venv, "bin")+":"+os.Getenv("PATH")), o.Env...)
 	port := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", ports[i]) }
-	s := &Server{Store: o.Store, GRPCInference: port(3), GRPCManagement: port(4), Inference: url(0), Management: url(1), Metrics: url(2), Dir: dir, http: client, secure: o.Secure != "", output: &output{}, exited: make(chan struct{})}
+	s := &Server{GRPCInference: port(3), GRPCManagement: port(4), Inference: url(0), Management: url(1), Metrics: url(2), Dir: dir, http: client, secure: o.Secure != "", output: &output{}, exited: make(chan struct{})}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, s.output, s.output
 	ownGroup(cmd)
 	if err := cmd.Start(); err != nil {

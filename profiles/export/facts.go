@@ -132,13 +132,26 @@ func torchServeNotes(s Source, withEnv bool) []string {
 	if withEnv {
 		start = "is set by"
 	}
-	out = append(out, fmt.Sprintf("threads %d %s OMP_NUM_THREADS=%[1]d MKL_NUM_THREADS=%[1]d, which its workers inherit. "+
-		"A handler on ONNX Runtime sets intra_op_num_threads=%[1]d itself.", s.Settings.Threads, start))
-	if archive(s) != path.Base(s.Model.Source) {
-		out = append(out, fmt.Sprintf("TorchServe loads archives: pack the model as %s, version %q, with your own handler; the handlers of TorchServe cannot run an ONNX model.",
-			archive(s), s.Model.Version))
+	threads := fmt.Sprintf("threads %d %s OMP_NUM_THREADS=%[1]d MKL_NUM_THREADS=%[1]d, which its workers inherit.", s.Settings.Threads, start)
+	if !inPython(s) {
+		threads += fmt.Sprintf(" A handler on ONNX Runtime sets intra_op_num_threads=%d itself.", s.Settings.Threads)
 	}
-	return out
+	return append(append(out, threads), packNotes(s)...)
+}
+
+// inPython reports whether the handler of an archive was measured itself.
+func inPython(s Source) bool { return s.Model.Backend == profiles.Python }
+
+// packNotes say how to make the archive if the model was none that TorchServe loads.
+func packNotes(s Source) []string {
+	switch {
+	case archive(s) == path.Base(s.Model.Source):
+		return nil
+	case s.Model.Handler != "":
+		return []string{fmt.Sprintf("Pack the content of %s with zip as %s, version %q: its handler %s is in it.", path.Base(s.Model.Source), archive(s), s.Model.Version, s.Model.Handler)}
+	}
+	return []string{fmt.Sprintf("TorchServe loads archives: pack the model as %s, version %q, with your own handler; the handlers of TorchServe cannot run an ONNX model.",
+		archive(s), s.Model.Version)}
 }
 
 // unreportedRule is the begin of a note; the name of the server follows.
@@ -146,8 +159,13 @@ const unreportedRule = "The measured server does not report its batching rule, s
 
 func precisionNote(s Source) []string {
 	_, onGPU := gpu(s.Settings.Device)
+	half := s.Settings.Precision == knob.HalfPrecision
 	switch {
-	case s.Settings.Precision == knob.HalfPrecision:
+	case inPython(s) && half:
+		return []string{"FP16 has no key of TorchServe: pack the archive with handler: precision: fp16 in its model-config.yaml. Its handler reads it, and was measured with it."}
+	case inPython(s) && s.Settings.Has(knob.FP16) && !onGPU:
+		return []string{"FP32: if the model-config.yaml of the archive has handler: precision, pack it with fp32."}
+	case half:
 		return []string{"FP16 has no key: call self.model.half() in the handler's initialize and .half() on its inputs, or pack an FP16 copy of an ONNX model."}
 	case onGPU:
 		return []string{"FP32: with TorchServe GPUs multiply float32 in TF32; to prevent that, call torch.set_float32_matmul_precision('highest') in the handler."}

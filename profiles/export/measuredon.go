@@ -26,13 +26,16 @@ func MeasuredOn(s Source) string {
 		return "not known: the profile does not say it"
 	case OnOwnEngine(s):
 		return "sweetspot's own engine, " + runtime
+	case inPython(s):
+		return "sweetspot's own engine with TorchServe's worker, " + runtime
 	case runtime == "virtual device":
 		return "a simulated device, in virtual time"
 	}
 	return runtime
 }
 
-// OnOwnEngine reports whether the figures are from an engine of this program.
+// OnOwnEngine reports whether the figures are from an engine of this program that ran the model itself, and not in a worker of
+// TorchServe.
 func OnOwnEngine(s Source) bool {
 	return s.Trial != nil && (strings.HasPrefix(s.Machine.Runtime, "onnxruntime ") || s.Machine.Runtime == "simulated")
 }
@@ -51,10 +54,13 @@ func measuredNotes(s Source) []string {
 		text = "Not measured on TorchServe: the figures above are from " + MeasuredOn(s) + "."
 	}
 	out := []string{text}
-	if s.Predicted != "" {
+	switch {
+	case s.Predicted != "":
 		out = append(out, s.Predicted)
-	} else if OnOwnEngine(s) {
+	case OnOwnEngine(s):
 		out = append(out, costNote(s))
+	case s.Trial != nil && inPython(s):
+		out = append(out, "Its worker with the handler is the same there; the queue and the listener before it are not.")
 	}
 	return append(out,
 		"This measures these settings on a running TorchServe, with its management address and a request body:", CheckCommand(s))

@@ -21,6 +21,13 @@ type modelConfig struct {
 	JobQueueSize    int    `yaml:"jobQueueSize"`
 	DeviceType      string `yaml:"deviceType"`
 	DeviceIDs       []int  `yaml:"deviceIds,flow,omitempty"`
+
+	// Handler is for a handler that reads its precision here.
+	Handler *handlerConfig `yaml:"handler,omitempty"`
+}
+
+type handlerConfig struct {
+	Precision knob.Precision `yaml:"precision"`
 }
 
 // writeModelConfig writes the part of a model-config.yaml for the frontend of TorchServe.
@@ -34,6 +41,9 @@ func writeModelConfig(s Source) []byte {
 		BatchSize: s.Settings.BatchSize, MaxBatchDelay: delay(s),
 		ResponseTimeout: s.ResponseTimeout, StartupTimeout: startupTimeout,
 		JobQueueSize: s.Settings.QueueSize, DeviceType: kind, DeviceIDs: deviceIDs(s),
+	}
+	if inPython(s) && s.Settings.Precision == knob.HalfPrecision {
+		c.Handler = &handlerConfig{s.Settings.Precision}
 	}
 	body, err := yaml.Marshal(c)
 	if err != nil {
@@ -61,6 +71,9 @@ func modelConfigNotes(s Source) []string {
 	case on:
 		out = append(out, "If TorchServe finds no GPU, it uses the CPU without a message. If one number in deviceIds does not exist, it ignores all of them.")
 	}
+	if inPython(s) {
+		out = append(out, "Add what else is in the model-config.yaml of the archive: its handler may read it.")
+	}
 	return append(out,
 		fmt.Sprintf("TorchServe reads this file only inside the archive: pack it with torch-model-archiver --config-file model-config.yaml as %s.", archive(s)),
 		"Its values have priority over config.properties. Only the batch size and delay of a registration through the management API have priority over it.",
@@ -73,7 +86,7 @@ func modelConfigFields(s Source) []field {
 	if k.Device != "cpu" {
 		kind = "gpu"
 	}
-	return []field{
+	out := []field{
 		{"minWorkers", k.Get(knob.Workers)},
 		{"maxWorkers", k.Get(knob.Workers)},
 		{"batchSize", k.Get(knob.BatchSize)},
@@ -84,6 +97,10 @@ func modelConfigFields(s Source) []field {
 		{"deviceType", kind},
 		{"deviceIds", fmt.Sprint(deviceIDs(s))},
 	}
+	if inPython(s) && k.Precision == knob.HalfPrecision {
+		out = append(out, field{"handler.precision", k.Precision.String()})
+	}
+	return out
 }
 
 func readModelConfig(data []byte, _ Source) (map[string]string, error) {
@@ -91,7 +108,7 @@ func readModelConfig(data []byte, _ Source) (map[string]string, error) {
 	if err := yaml.UnmarshalWithOptions(data, &c, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("%s", strings.TrimSpace(yaml.FormatError(err, false, true)))
 	}
-	return map[string]string{
+	out := map[string]string{
 		"minWorkers":      itoa(c.MinWorkers),
 		"maxWorkers":      itoa(c.MaxWorkers),
 		"batchSize":       itoa(c.BatchSize),
@@ -101,5 +118,9 @@ func readModelConfig(data []byte, _ Source) (map[string]string, error) {
 		"jobQueueSize":    itoa(c.JobQueueSize),
 		"deviceType":      c.DeviceType,
 		"deviceIds":       fmt.Sprint(c.DeviceIDs),
-	}, nil
+	}
+	if c.Handler != nil {
+		out["handler.precision"] = c.Handler.Precision.String()
+	}
+	return out, nil
 }

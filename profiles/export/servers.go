@@ -32,6 +32,7 @@ func servers(s Source) []server {
 	return []server{bentoML(s), rayServe(s), litServe(s)}
 }
 
+// noFP16 is for servers that run code of their user.
 const noFP16 = "FP16: load the model in FP16 in your own code."
 
 // withoutKey returns the sentences for all servers, after those of one server.

@@ -167,7 +167,11 @@ func tritonNotes(s Source) []string {
 			"first take, so that the figures above are approximate. Measure with --rule eager for better ones.")
 	}
 	out = append(out, tritonBatchNotes(s)...)
-	if s.Settings.Precision == knob.HalfPrecision {
+	switch {
+	case s.Settings.Precision != knob.HalfPrecision:
+	case inPython(s):
+		out = append(out, noFP16)
+	default:
 		out = append(out, "FP16 has no key for ONNX Runtime: copy an FP16 version of the model to the folder. A TensorRT build of Triton has "+
 			"optimization.execution_accelerators with precision_mode FP16 instead, which was not measured.")
 	}

@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"encoding/csv"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -49,11 +50,44 @@ func profile() *profiles.Profile {
 	return p
 }
 
-func TestStudy(t *testing.T) {
+func study(t *testing.T, p *profiles.Profile) string {
+	t.Helper()
 	var b strings.Builder
-	if err := report.Study(&b, profile()); err != nil {
+	if err := report.Study(&b, p); err != nil {
 		t.Fatal(err)
 	}
+	return b.String()
+}
+
+// unmeasured is a profile about the P90 in which settings could not be measured.
+func unmeasured() *profiles.Profile {
+	p := profile()
+	p.Header.SLA.Percentile = 90
+	failed := p.Trials[1]
+	failed.Settings.Precision, failed.Error, failed.Throughput, failed.Model = knob.HalfPrecision, "no convolution\nin FP16", trial.Estimate{}, trial.ModelLatencies{}
+	p.Trials[2].Model.P90, p.Trials[2].Latency.P90.Value = trial.NumOf(22.5), trial.NumOf(90)
+	p.Trials = []trial.Trial{p.Trials[2], failed}
+	for n := range 5 {
+		s := knob.Default(knob.TorchServe)
+		s.Workers = n + 2
+		p.Choices[0].Why.Skipped = append(p.Choices[0].Why.Skipped, trial.Skip{Settings: s, Reason: "too little memory"})
+	}
+	return p
+}
+
+const wantUnmeasured = `
+|    | configuration                 | load           | requests/s | model P90 ms | request P90 ms | SLA          |
+|----|-------------------------------|----------------|-----------:|-------------:|---------------:|--------------|
+|    | CPU, 2 workers, batch 1, FP16 | concurrency 10 |        n/a |          n/a |            n/a | not measured |
+| -> | GPU, 1 worker, batch 1, FP32  | concurrency 10 |      42.21 |         22.5 |           90.0 | pass         |
+
+Not measured:
+
+- CPU, 2 workers, batch 1, FP16: no convolution in FP16
+- CPU, 2 workers, batch 1, FP32; CPU, 3 workers, batch 1, FP32; CPU, 4 workers, batch 1, FP32; and 2 more: too little memory
+`
+
+func TestStudy(t *testing.T) {
 	const want = `# animated-drawings
 
 SLA: P99 of request latency <= 100ms. Model P99: the time of the batch of a request. Request P99: the time from the planned
@@ -65,12 +99,15 @@ send time to the last byte of the answer.
 | -> | GPU, 1 worker, batch 1, FP32  | concurrency 10 |      42.21 |         23.7 |           98.0 | pass      |
 |    | GPU, 1 worker, batch 8, FP16  | concurrency 10 |      85.29 |         93.8 |          117.2 | FAIL      |
 `
-	if diff := cmp.Diff(want, b.String()); diff != "" {
+	if diff := cmp.Diff(want, study(t, profile())); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := study(t, unmeasured()); !strings.Contains(got, wantUnmeasured) {
+		t.Errorf("no\n%s\nin\n%s", wantUnmeasured, got)
 	}
 	empty := profile()
 	empty.Trials = nil
-	if err := report.Study(&b, empty); err == nil || !strings.Contains(err.Error(), "no trials") {
+	if err := report.Study(io.Discard, empty); err == nil || !strings.Contains(err.Error(), "no trials") {
 		t.Errorf("a profile without trials: %v", err)
 	}
 }

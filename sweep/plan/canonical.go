@@ -135,6 +135,9 @@ func (p Plan) document() []keyValue {
 	}
 	add("budget", p.budgetTree())
 	add("trial", p.trialTree())
+	if p.Hold > 0 { // else plans without it keep their hashes
+		add("hold", p.Hold.String())
+	}
 	add("seed", literal(strconv.FormatUint(p.Seed, 10)))
 	return doc
 }
@@ -154,6 +157,15 @@ func (p Plan) modelTree() []keyValue {
 	}
 	if p.Image != "" {
 		add("image", p.Image)
+	}
+	if p.Handler != "" {
+		add("handler", p.Handler)
+	}
+	if p.Labels != "" {
+		add("labels", p.Labels)
+	}
+	if p.Vocabulary != "" {
+		add("vocab", p.Vocabulary)
 	}
 	if p.MaxRequestSize != 0 {
 		add("max_request_size", number(p.MaxRequestSize))

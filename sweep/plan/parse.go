@@ -93,6 +93,9 @@ func (d *decoder) plan(root *node, p *Plan) {
 		{"input", d.text(&p.Input)},
 		{"content_type", d.text(&p.ContentType)},
 		{"image", d.text(&p.Image)},
+		{"handler", d.text(&p.Handler)},
+		{"labels", d.text(&p.Labels)},
+		{"vocab", d.text(&p.Vocabulary)},
 		{"max_request_size", d.integer(&p.MaxRequestSize)},
 		{"shapes", d.shapes(p)},
 		{"values", d.values(p)},
@@ -128,6 +131,7 @@ func (d *decoder) plan(root *node, p *Plan) {
 			field{"max_requests", d.integer(&p.Trial.MaxRequests)},
 			field{"warmup", d.duration(&p.Trial.Warmup)},
 		)},
+		{"hold", d.duration(&p.Hold)},
 		{"seed", d.unsigned(&p.Seed)},
 	})
 	if version != Version {

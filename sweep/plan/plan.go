@@ -53,6 +53,9 @@ type Plan struct {
 	Server  *Server            // how the server of the target command is started; nil for other targets
 
 	Image          string // how image files become an input, as NAME=VALUE,...; "" is the default
+	Handler        string // of TorchServe, as NAME,OPTION=VALUE,...; "" is that of an archive, or none
+	Labels         string // file with the names of classes; "" is that of the archive or folder
+	Vocabulary     string // file of text_classifier; likewise
 	MaxRequestSize int    // bytes of the largest request body that the engine takes; 0 is any
 
 	Options  knob.Options // the batching rule, and the options that are recorded with the settings
@@ -77,8 +80,9 @@ type Plan struct {
 	Constraints Constraints
 	Budget      Budget
 	Trial       Trial
-	AcceptFP16  bool   // FP16 may be chosen although its outputs disagree with those of FP32
-	Seed        uint64 // of all random numbers: loads, shuffling, strategies
+	Hold        time.Duration // how long the chosen settings are kept under load after the sweep; 0 is not at all
+	AcceptFP16  bool          // FP16 may be chosen although its outputs disagree with those of FP32
+	Seed        uint64        // of all random numbers: loads, shuffling, strategies
 
 	// Name distinguishes the plans of one file. Notes say how the file was read.
 	// Both are for people, and neither is part of the canonical text.

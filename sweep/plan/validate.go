@@ -79,6 +79,9 @@ func (p Plan) check() []fieldError {
 		c.add("content_type", "%q is not a content type such as image/jpeg", p.ContentType)
 	}
 	c.checkText("image", p.Image)
+	c.checkText("handler", p.Handler)
+	c.checkText("labels", p.Labels)
+	c.checkText("vocab", p.Vocabulary)
 	c.checkCount("max_request_size", p.MaxRequestSize)
 	p.checkShapes(&c)
 	p.checkValues(&c)
@@ -98,7 +101,25 @@ func (p Plan) check() []fieldError {
 	c.checkCount("constraints: memory_mb", p.Constraints.MemoryMB)
 	c.checkCount("constraints: gpu_memory_mb", p.Constraints.GPUMemoryMB)
 	p.checkBudget(&c)
+	p.checkHold(&c)
 	return c
+}
+
+// The shortest and the longest hold.
+const (
+	minHold = time.Minute
+	maxHold = 7 * 24 * time.Hour
+)
+
+// checkHold checks the time that the choice is held. A ramp is no load that can be held.
+func (p Plan) checkHold(c *fieldErrors) {
+	switch {
+	case p.Hold == 0:
+	case p.Hold < minHold || p.Hold > maxHold:
+		c.add("hold", "%v is outside %v-%v; 0s holds nothing", p.Hold, minHold, maxHold)
+	case slices.ContainsFunc(p.Loads, func(l load.Spec) bool { return l.Mode == load.Ramp }) && !p.Question.SeeksRate():
+		c.add("hold", "a ramp cannot be held: its rate changes; use an open load with one rate")
+	}
 }
 
 func (p Plan) checkShapes(c *fieldErrors) {
@@ -288,20 +309,23 @@ func checkValue(n knob.Name, value string, l knob.Limits) error {
 
 func (p Plan) checkBudget(c *fieldErrors) {
 	b, t := p.Budget, p.Trial
-	checkDuration := func(path string, d time.Duration) {
-		if d < 0 {
-			c.add(path, "%v is below 0; 0s is no limit", d)
-		}
+	if b.Time < 0 {
+		c.add("budget: time", "%v is below 0; 0s is no limit", b.Time)
 	}
-	checkDuration("budget: time", b.Time)
 	if b.LoadTests < Unset {
 		c.add("budget: load_tests", "%d is below 0; 0 is no limit", b.LoadTests)
 	}
 	c.checkCount("budget: trials", b.Trials)
-	c.checkCount("trial: requests", t.Requests)
-	checkDuration("trial: duration", t.Duration)
+	if t.Requests < 0 {
+		c.add("trial: requests", "%d is below 0; 0 is as many as the verdict takes", t.Requests)
+	}
+	if t.Duration < 0 {
+		c.add("trial: duration", "%v is below 0; 0s is as long as the verdict takes", t.Duration)
+	}
 	c.checkCount("trial: max_requests", t.MaxRequests)
-	checkDuration("trial: warmup", t.Warmup)
+	if t.Warmup < 0 {
+		c.add("trial: warmup", "%v is below 0; 0s is none beyond what the trial itself finds to be needed", t.Warmup)
+	}
 	if t.MaxRequests > 0 && t.Requests > t.MaxRequests {
 		c.add("trial: requests", "%d is above max_requests %d", t.Requests, t.MaxRequests)
 	}

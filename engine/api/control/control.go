@@ -73,6 +73,10 @@ type Model struct {
 	Inputs    []tensor.Spec `json:"inputs"`
 	Outputs   []tensor.Spec `json:"outputs"`
 	Images    string        `json:"images,omitempty"` // how images become the inputs; "" if none is an image
+	// Backend runs the model: onnx, python or simulated.
+	Backend string `json:"backend,omitempty"`
+	// Handler is that of the model's archive, which only the backend python runs itself; "" if it is no archive.
+	Handler string `json:"handler,omitempty"`
 	// Warnings are what people should know about the model.
 	Warnings []string `json:"warnings,omitempty"`
 	// Padding says how rows of different lengths are padded, or why not; "" if nobody asked.
@@ -192,6 +196,7 @@ func describe(s *engine.ModelService) Model {
 	out := Model{
 		Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
 		BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs, Images: imagesOf(m),
+		Backend: m.Backend, Handler: m.ArchiveHandler,
 		Warnings: m.Warnings, Padding: m.PadWhy, LoadLengths: m.LoadLengths, Simulated: s.Simulated(),
 		Settings: c.Settings, Options: c.Options, Limits: limitsOf(s.Limits()),
 	}
@@ -208,6 +213,8 @@ func imagesOf(m *engine.Model) string {
 		return handler.ImageOptions{}.Describe(m.Inputs)
 	case *handler.Tensors:
 		return h.Images.Describe(m.Inputs)
+	case interface{ Images() string }:
+		return h.Images()
 	}
 	return ""
 }

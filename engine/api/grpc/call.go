@@ -75,7 +75,9 @@ func (s *Server) admit(info *tap.Info) error {
 
 // isOpen reports whether a method needs no key: health checks, because a probe cannot renew its
 // key, and reflection.
-func isOpen(method string) bool { return strings.HasPrefix(method, "/grpc.") }
+func isOpen(method string) bool {
+	return strings.HasPrefix(method, "/grpc.") || strings.HasSuffix(method, "/ServerLive") || strings.HasSuffix(method, "/ServerReady")
+}
 
 // routeOf returns the kind of route as which a method counts.
 func routeOf(method string) wire.Route {

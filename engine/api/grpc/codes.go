@@ -69,6 +69,14 @@ func toStatus(err error) error {
 	return status.Error(codes.Internal, err.Error())
 }
 
+// callError is toStatus for the error of a call, which is that of its context if that has ended.
+func callError(ctx context.Context, err error) error {
+	if ended := ctx.Err(); ended != nil {
+		return status.FromContextError(ended).Err()
+	}
+	return toStatus(err)
+}
+
 // noMemory converts the error of a reservation of memory: like a full queue, it is no reason to
 // try again at once.
 func noMemory(err error) error { return status.Error(codes.ResourceExhausted, err.Error()) }

@@ -64,7 +64,7 @@ func (s *inferenceService) Predictions(ctx context.Context, r *pb.PredictionsReq
 		return nil
 	})
 	if err != nil {
-		return nil, toStatus(err)
+		return nil, callError(ctx, err)
 	}
 	_ = rpc.SetTrailer(ctx, timing) // an error means that the call has ended
 	return out, nil
@@ -76,7 +76,7 @@ func (s *inferenceService) StreamPredictions(r *pb.PredictionsRequest, stream rp
 		return stream.Send(&pb.PredictionResponse{Prediction: piece})
 	})
 	if err != nil {
-		return toStatus(err)
+		return callError(stream.Context(), err)
 	}
 	stream.SetTrailer(timing)
 	return nil

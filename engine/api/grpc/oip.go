@@ -2,6 +2,7 @@ package grpc
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	rpc "google.golang.org/grpc"
@@ -98,7 +99,7 @@ func (s *oipService) ModelInfer(ctx context.Context, r *pb.ModelInferRequest) (*
 		s.pool.put(p)
 	}
 	if err != nil {
-		return nil, toStatus(err)
+		return nil, callError(ctx, err)
 	}
 	_ = rpc.SetTrailer(ctx, metadata.MD{"server-timing": {string(inference.AppendTiming(nil, reply.Timing))}}) // an error means that the call has ended
 	return answer, nil
@@ -158,7 +159,11 @@ func (s *oipService) inferBytes(ctx context.Context, p *predict.Prediction, memo
 		return reply, reusable, err
 	}
 	var a oip.Answer
-	if err := oip.DecodeAnswer(&a, slices.Clone(reply.Body), nil); err != nil {
+	err = oip.DecodeAnswer(&a, slices.Clone(reply.Body), nil)
+	if err == nil && len(a.Outputs) == 0 {
+		err = errors.New("it has no outputs")
+	}
+	if err != nil {
 		return reply, reusable, status.Errorf(codes.Internal, "the handler of the model does not answer as the Open Inference Protocol does: %v", err)
 	}
 	return reply, reusable, encodeInfer(answer, a.Outputs, raw)

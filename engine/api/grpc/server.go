@@ -155,6 +155,9 @@ func (s *Server) options() []rpc.ServerOption {
 		rpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: forever(s.cfg.MaxAge), MaxConnectionAgeGrace: forever(s.cfg.MaxAgeGrace)}),
 		rpc.WaitForHandlers(true),
 	}
+	if t := s.cfg.Limits.Time; t > 0 { // for the first bytes of a connection
+		o = append(o, rpc.ConnectionTimeout(t))
+	}
 	if s.cfg.TLS != nil {
 		o = append(o, rpc.Creds(credentials.NewTLS(s.cfg.TLS)))
 	}

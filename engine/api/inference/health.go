@@ -58,7 +58,7 @@ func (h *Handler) kserve(w http.ResponseWriter, r *http.Request, rest []string) 
 	case !ok:
 		return target{}, wire.ModelReady(w, r, name, h.canAnswer)
 	case verb == "predict", verb == "explain":
-		return target{model: name, kserve: true, explain: verb == "explain"}, nil
+		return target{model: name, kserve: true, instances: true, explain: verb == "explain"}, nil
 	}
 	return target{}, wire.NoRoute(r)
 }

@@ -128,7 +128,7 @@ func (h *Handler) predictWith(b *buffers, w http.ResponseWriter, r *http.Request
 			return true, err
 		}
 	}
-	if t.kserve {
+	if t.instances {
 		b.TakeInstances()
 	}
 	if b.body, err = wire.ReadBody(w, r, b.body[:0], h.limits.Of(&b.Prediction), &b.memory); err != nil {

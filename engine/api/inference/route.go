@@ -16,7 +16,8 @@ type target struct {
 	model, version string
 	rest           string // of the path, after the version; for handlers
 	explain        bool
-	kserve         bool // the body is that of KServe v1
+	kserve         bool // errors and answers are those of KServe's protocols
+	instances      bool // the body is that of KServe v1
 	parameters     bool // those of the query are inputs
 }
 

@@ -19,6 +19,7 @@ import (
 	"sweetspot/engine/api/oip"
 	"sweetspot/engine/api/wire"
 	"sweetspot/engine/enginetest"
+	"sweetspot/engine/handler"
 	"sweetspot/engine/knob"
 	protocol "sweetspot/engine/oip"
 	"sweetspot/engine/payload"
@@ -272,6 +273,32 @@ func TestInferBytes(t *testing.T) {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	if w.Code != http.StatusOK || w.Body.String() != `{"INPUTS":[]}` {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// envelope is a handler of tensors that reads the protocol itself.
+type envelope struct{ *handler.Tensors }
+
+func (envelope) ReadsOpenInference() bool { return true }
+
+func (envelope) Encode(dst []byte, _ payload.Format, a payload.Answer) (payload.Body, error) {
+	return payload.Body{Type: "text/plain", Data: fmt.Appendf(dst, "%d row", len(a.Items))}, nil
+}
+
+// So does the handler of a model of tensors that reads the protocol itself.
+func TestInferWithEnvelope(t *testing.T) {
+	e, h := start(t, inference.Limits{})
+	m := model("own", true, spec("x", tensor.Float32, 2))
+	m.Handler = envelope{new(handler.Tensors)}
+	if err := e.Load(t.Context(), m, knob.Config{Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.Eager}}); err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodPost, "/v2/models/own/infer", strings.NewReader("[1, 2]"))
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code != http.StatusOK || w.Body.String() != "1 row" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

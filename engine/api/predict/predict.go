@@ -88,12 +88,15 @@ func (p *Prediction) ReadsHeader() bool {
 }
 
 // TakeInstances makes the prediction read the JSON of KServe v1, {"instances": [...]}, and
-// answer {"predictions": [...]}: each instance is one row. It does nothing for a model with a
-// handler of its own, which reads such a body itself, as in TorchServe. It is valid after
+// answer {"predictions": [...]}: each instance is one row. It does nothing for a model whose
+// handler has no such form and reads the body itself, as in TorchServe. It is valid after
 // Begin.
 func (p *Prediction) TakeInstances() {
-	if t, ok := p.handler.(*handler.Tensors); ok {
-		p.handler, p.format = handler.NewInstances(t), payload.Format(handler.JSON)
+	switch h := p.handler.(type) {
+	case *handler.Tensors:
+		p.handler, p.format = handler.NewInstances(h), payload.Format(handler.JSON)
+	case engine.InstanceReader:
+		p.handler, p.format = h.Instances(), payload.Format(handler.JSON)
 	}
 }
 
@@ -111,11 +114,13 @@ func (p *Prediction) PartsBody(parts []payload.Part) payload.Body {
 	return payload.Body{Type: form.Type, Data: form.Data}
 }
 
-// TakesBytes reports whether the requests and answers of the model are bytes that only its own
-// handler knows. It is valid after Begin.
+// TakesBytes reports whether only the handler of the model knows its requests and answers in the
+// Open Inference Protocol: they are bytes, or the handler reads the protocol itself. It is valid
+// after Begin.
 func (p *Prediction) TakesBytes() bool {
 	m := p.service.Model()
-	return p.ReadsHeader() || len(m.Inputs) == 0 && len(m.Outputs) == 0
+	own, ok := p.handler.(engine.OpenInferenceReader)
+	return p.ReadsHeader() || len(m.Inputs) == 0 && len(m.Outputs) == 0 || ok && own.ReadsOpenInference()
 }
 
 // Use makes the prediction decode and encode with h instead of the handler of the model, for a
@@ -228,7 +233,7 @@ func (p *Prediction) reply(r Reply, a payload.Answer) (Reply, bool, error) {
 	if a.Stream != nil {
 		return r, false, nil // the batch may still read the body
 	}
-	p.out = a.Items
+	p.out, a.State = a.Items, p.request.State
 	start := time.Now()
 	body, err := p.handler.Encode(p.answer[:0], p.format, a)
 	r.Timing.Encode = time.Since(start)

@@ -40,8 +40,42 @@ func (in Installation) String() string {
 	return strings.Join([]string{named("Python", in.Version), named("torch", in.Torch), named("TorchServe", in.TorchServe)}, ", ")
 }
 
-// ErrNoPython is what the errors of Find are.
+// ErrNoPython is what a MissingError wraps.
 var ErrNoPython = errors.New("this archive needs Python with torch and torchserve")
+
+// MissingError is the error of Find: there is no interpreter that has all.
+type MissingError struct {
+	By  string   // what named the interpreter, such as --python; "" if nothing did
+	Why []string // for each interpreter its path, and what it lacks; none if there is no interpreter
+}
+
+// Error says what each interpreter lacks, and what to do.
+func (e *MissingError) Error() string { return ErrNoPython.Error() + ": " + e.Found() + ". " + e.Fix() }
+
+// Unwrap returns ErrNoPython.
+func (*MissingError) Unwrap() error { return ErrNoPython }
+
+// Found says what each interpreter lacks.
+func (e *MissingError) Found() string {
+	text := strings.Join(e.Why, "; ")
+	if text == "" {
+		text = "there is no python3 in PATH"
+	}
+	if e.By != "" {
+		return e.By + ": " + text
+	}
+	return text
+}
+
+// Fix says what to do.
+func (e *MissingError) Fix() string {
+	const install = "pip install torch torchserve psutil pyyaml"
+	if e.By != "" {
+		return "Name another interpreter, or install into that one: " + install
+	}
+	return "`make torchserve` in the source of sweetspot installs it for this user; or " + install +
+		" and name that interpreter with --python or SWEETSPOT_PYTHON. sweetspot doctor shows what is found"
+}
 
 // torchServeFolder is the folder in the user's cache that tools/torchserve.sh makes.
 const torchServeFolder = "sweetspot/torchserve-0.12.0"
@@ -54,9 +88,14 @@ var inspectScript string
 
 // Find returns the first interpreter that has TorchServe, torch and what its worker imports: the one
 // that was named, that of the folder SWEETSPOT_TORCHSERVE, that of make torchserve, and those of the
-// PATH. The error says what was wrong with each.
+// PATH. A [MissingError] says what is wrong with each.
 func Find(ctx context.Context, w Where) (Installation, error) {
-	var why []string
+	missing := &MissingError{}
+	if w.Python != "" {
+		missing.By = w.By
+	} else if dir := w.get(folderVariable); dir != "" && !isProgram(interpreterIn(dir)) {
+		missing.Why = append(missing.Why, folderVariable+": there is no "+interpreterIn(dir))
+	}
 	for _, path := range w.candidates() {
 		in, err := inspect(ctx, path, w.Env)
 		if err == nil {
@@ -65,16 +104,16 @@ func Find(ctx context.Context, w Where) (Installation, error) {
 		if ctx.Err() != nil {
 			return Installation{}, context.Cause(ctx)
 		}
-		why = append(why, path+" "+err.Error())
+		missing.Why = append(missing.Why, path+" "+err.Error())
 	}
-	if w.Python != "" {
-		return Installation{}, fmt.Errorf("%w: %s: %s", ErrNoPython, w.By, strings.Join(why, "; "))
-	}
-	if why == nil {
-		why = []string{"there is no python3 in PATH"}
-	}
-	return Installation{}, fmt.Errorf("%w: %s. Install it with: pip install torch torchserve, or name an interpreter that has it with --python or SWEETSPOT_PYTHON; sweetspot doctor shows what is found", ErrNoPython, strings.Join(why, "; "))
+	return Installation{}, missing
 }
+
+// folderVariable names the folder of a virtual environment with TorchServe, as make torchserve makes it.
+const folderVariable = "SWEETSPOT_TORCHSERVE"
+
+// interpreterIn is the interpreter of a virtual environment.
+func interpreterIn(dir string) string { return filepath.Join(dir, "bin", "python") }
 
 // candidates returns the interpreters to try, in their order.
 func (w Where) candidates() []string {
@@ -91,11 +130,11 @@ func (w Where) candidates() []string {
 			out = append(out, path)
 		}
 	}
-	if dir := w.get("SWEETSPOT_TORCHSERVE"); dir != "" {
-		add(filepath.Join(dir, "bin", "python"))
+	if dir := w.get(folderVariable); dir != "" {
+		add(interpreterIn(dir))
 	}
 	if w.Cache != "" {
-		add(filepath.Join(w.Cache, filepath.FromSlash(torchServeFolder), "bin", "python"))
+		add(interpreterIn(filepath.Join(w.Cache, filepath.FromSlash(torchServeFolder))))
 	}
 	for _, name := range []string{"python3", "python"} {
 		for _, dir := range filepath.SplitList(w.get("PATH")) {

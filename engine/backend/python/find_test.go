@@ -34,7 +34,8 @@ func TestFind(t *testing.T) {
 	w := Where{Env: env, Cache: dir + "/cache"}
 	_, err := Find(t.Context(), w)
 	if !errors.Is(err, ErrNoPython) || !strings.Contains(err.Error(), "python3 (Python 3.9.9) has no torch, torchserve; ") ||
-		!strings.Contains(err.Error(), "python does not run: no such option") || !strings.Contains(err.Error(), "sweetspot doctor") {
+		!strings.Contains(err.Error(), "python does not run: no such option") || !strings.Contains(err.Error(), "sweetspot doctor") ||
+		!strings.Contains(err.Error(), "SWEETSPOT_TORCHSERVE: there is no "+dir+"/venv/bin/python; ") || !strings.Contains(err.Error(), "make torchserve") {
 		t.Errorf("no interpreter: %v", err)
 	}
 	cached := program(t, dir+"/cache/sweetspot/torchserve-0.12.0/bin/python", good)
@@ -49,7 +50,7 @@ func TestFind(t *testing.T) {
 	if _, err := Find(t.Context(), w); err == nil || !strings.Contains(err.Error(), "--python: "+dir+"/path/python3 (Python 3.9.9) has no torch") {
 		t.Errorf("a named one: %v", err)
 	}
-	if _, err := Find(t.Context(), Where{}); !errors.Is(err, ErrNoPython) {
+	if _, err := Find(t.Context(), Where{}); !errors.Is(err, ErrNoPython) || !strings.Contains(err.Error(), "there is no python3 in PATH") {
 		t.Errorf("nowhere: %v", err)
 	}
 }

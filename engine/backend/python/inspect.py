@@ -46,9 +46,12 @@ def gpus():
 
 specs = {name: find(name) for name in PACKAGES}
 missing = [PACKAGES[name] for name, spec in specs.items() if spec is None or not spec.origin]
+home = os.path.dirname(specs["ts"].origin) if "torchserve" not in missing else ""
+if home and not os.path.exists(os.path.join(home, "model_service_worker.py")):
+    missing.append("torchserve (its package ts is another one)")
 print(json.dumps({
     "python": platform.python_version(),
-    "home": os.path.dirname(specs["ts"].origin) if "torchserve" not in missing else "",
+    "home": home,
     "torchserve": version(specs["ts"], "torchserve"),
     "torch": version(specs["torch"], "torch"),
     "missing": missing,

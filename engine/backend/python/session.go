@@ -34,6 +34,14 @@ func (*session) LimitsRuns() {}
 // PID returns the ID of the worker's process.
 func (s *session) PID() int { return s.worker.PID() }
 
+// Ended is closed when the worker's process has ended.
+func (s *session) Ended() <-chan struct{} { return s.worker.Done() }
+
+// Ending says how the worker has ended while it was idle.
+func (s *session) Ending() error {
+	return fmt.Errorf("%w: the worker ended while it was idle (%s)", engine.ErrSessionLost, s.worker.How())
+}
+
 // Close kills the worker.
 func (s *session) Close() error {
 	var err error
@@ -63,10 +71,14 @@ func (s *session) Run(ctx context.Context, in []payload.Row, out []payload.Resul
 		s.lost = err
 		return fmt.Errorf("%w: %w", engine.ErrSessionLost, err)
 	case reply.Code != statusOK:
-		return &payload.StatusError{Status: legalStatus(reply.Code), Message: reply.Message}
+		return &payload.StatusError{Status: legalStatus(reply.Code), Message: reply.Message, Cause: s.worker.Exception(causeTime)}
 	}
 	return nil
 }
+
+// causeTime is the longest wait for the exception of a batch that failed. The worker prints it before it answers, but to a pipe, which
+// may be read later; for some failures it prints none.
+const causeTime = 20 * time.Millisecond
 
 // statusOK is the code of a batch that did not fail as a whole.
 const statusOK = 200

@@ -10,9 +10,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -115,7 +117,7 @@ func TestAnswers(t *testing.T) {
 		{"status 418 tea", "tea", "", 418, ""},
 		{"status 99 x", "", "", 0, "the handler set the status 99; want one from 200 to 599"},
 		{"stream a b", "ab.", "text/plain", 200, ""},
-		{"raise", "", "", 0, "the status 503: Prediction failed"},
+		{"raise", "", "", 0, "the status 503: Prediction failed: ValueError: bad picture"},
 		{"env OMP_NUM_THREADS", "1", "", 200, ""},
 		{"missing", "", "", 0, "left request 1 of a batch of 1 unanswered"},
 		{"after it", "AFTER IT", "text/plain", 200, ""},
@@ -147,7 +149,7 @@ func TestStatusOfFailedBatch(t *testing.T) {
 	defer done()
 	_, err := ask(t, s, "fail")
 	var status *payload.StatusError
-	if !errors.As(err, &status) || status.Status != 503 || status.Message != "Prediction failed" || errors.Is(err, engine.ErrSessionLost) {
+	if !errors.As(err, &status) || status.Status != 503 || status.Message != "Prediction failed" || status.Cause != "" || errors.Is(err, engine.ErrSessionLost) {
 		t.Errorf("fail: %v", err)
 	}
 }
@@ -192,6 +194,42 @@ func TestHang(t *testing.T) {
 		if !errors.Is(err, engine.ErrSessionLost) || t.Context().Err() != nil {
 			t.Fatalf("after it: %+v, %v", got, err)
 		}
+	}
+}
+
+// Workers that are killed while they are idle are replaced before a request needs them, so that none gets an error.
+func TestKilledWhileIdle(t *testing.T) {
+	s, done := serve(t, peerModel(t, "good.py", "a: b\n"), settings(2, 1))
+	defer done()
+	ready := func() (pids []int) {
+		for _, w := range s.Workers() {
+			if w.Ready {
+				pids = append(pids, w.PID)
+			}
+		}
+		return pids
+	}
+	for round := range 3 {
+		before := ready()
+		for _, pid := range before {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for now := before; len(now) < 2 || slices.ContainsFunc(now, func(pid int) bool { return slices.Contains(before, pid) }); now = ready() {
+			if t.Context().Err() != nil {
+				t.Fatalf("round %d: the workers %v were not replaced", round, before)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		for range 4 {
+			if got, err := ask(t, s, "on"); err != nil || string(got.Body) != "ON" {
+				t.Errorf("round %d: %q, %v", round, got.Body, err)
+			}
+		}
+	}
+	if st := s.Stats(); st.LostSessions != 6 || st.Failed != 0 {
+		t.Errorf("%d sessions lost, %d requests failed; want 6 and 0", st.LostSessions, st.Failed)
 	}
 }
 

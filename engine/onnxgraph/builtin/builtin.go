@@ -40,6 +40,10 @@ func Models() []Model {
 			Parameters: 5_388_308, FLOPs: 419_431_424, Shapes: map[string][]int64{"input_ids": {64}}, build: encoder,
 		},
 		{
+			Name: "keypoints", About: "heat maps of 17 points of a person in an image of 3 x 256 x 192",
+			Parameters: 110_817, FLOPs: 122_486_784, build: keypoints,
+		},
+		{
 			Name: "mlp", About: "3 small layers, microseconds a run: shows what serving itself costs",
 			Parameters: 85_002, FLOPs: 168_960, build: mlp,
 		},

@@ -27,11 +27,12 @@ var export = flag.String("export", "", "write the built-in models to this folder
 // Profiles of one model are compared by its sum, so it never changes.
 func TestModels(t *testing.T) {
 	sums := map[string]string{
-		"detector": "f8fd4e23264c4359f770f26c8f30961cff49edd1a18b570c12d8bfb9b3d8838a",
-		"encoder":  "ca7b1292e2c3859ef1bf39c930c3c94efb832693a43363e01353826d19c9d682",
-		"mlp":      "c7562b8fec8b23d936c1c649031b94c26be9ab59ca1273d43b83987cbf05fef0",
-		"mlp-wide": "05db2628d572295fcf7d256c7f8dc8f7293c7dcc49e0216d21b8cc81a1b9c120",
-		"resnet18": "1520de35f7917ab2ae7ea82e77baf81deed8bba7f9ca724282e9b7dbfa689d58",
+		"detector":  "f8fd4e23264c4359f770f26c8f30961cff49edd1a18b570c12d8bfb9b3d8838a",
+		"encoder":   "ca7b1292e2c3859ef1bf39c930c3c94efb832693a43363e01353826d19c9d682",
+		"keypoints": "37e2ef474ce80a2f98c7f48fea019d46024e2c072d6b13e5af21ee3f1e96566e",
+		"mlp":       "c7562b8fec8b23d936c1c649031b94c26be9ab59ca1273d43b83987cbf05fef0",
+		"mlp-wide":  "05db2628d572295fcf7d256c7f8dc8f7293c7dcc49e0216d21b8cc81a1b9c120",
+		"resnet18":  "1520de35f7917ab2ae7ea82e77baf81deed8bba7f9ca724282e9b7dbfa689d58",
 	}
 	all := builtin.Models()
 	if len(all) != len(sums) {

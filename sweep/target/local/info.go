@@ -33,6 +33,7 @@ func describe(in control.Info) sweep.Info {
 		Model: sweep.ModelInfo{
 			Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
 			BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs, Images: m.Images,
+			Backend: m.Backend, Handler: m.Handler,
 			Warnings: m.Warnings, Padding: m.Padding, Lengths: lengthsText(m),
 		},
 		Limits: m.Limits.Knob(), Options: m.Options, Current: m.Settings,

@@ -107,6 +107,14 @@ func (o *output) reason() string {
 	return reasonOf(o.last)
 }
 
+// exceptions returns those among the lines, as exceptionsIn does.
+func (o *output) exceptions() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	chain, _ := exceptionsIn(o.last)
+	return chain
+}
+
 // finish waits until the pipes have ended, and closes them.
 func (o *output) finish() {
 	select {
@@ -122,10 +130,19 @@ func (o *output) finish() {
 	}
 }
 
-// reasonOf finds the exceptions of the last traceback and of those that it says it was caused by.
+// reasonOf returns the exceptions in one text, or what was printed last on stderr.
 func reasonOf(lines []Line) string {
-	var chain []string
-	inside, chained, printed := false, false, ""
+	chain, printed := exceptionsIn(lines)
+	if len(chain) == 0 {
+		return printed
+	}
+	return strings.Join(chain, "; then ")
+}
+
+// exceptionsIn finds the exceptions of the last traceback and of those that it says it was caused by, and what was printed last on
+// stderr outside of tracebacks.
+func exceptionsIn(lines []Line) (chain []string, printed string) {
+	inside, chained := false, false
 	for _, l := range lines {
 		text := strings.TrimSpace(l.Text)
 		switch {
@@ -147,8 +164,5 @@ func reasonOf(lines []Line) string {
 	if n := len(chain); n > 1 && strings.Contains(chain[n-1], "ts.torch_handler") {
 		chain = chain[:n-1]
 	}
-	if len(chain) == 0 {
-		return printed
-	}
-	return strings.Join(chain, "; then ")
+	return chain, printed
 }

@@ -10,7 +10,7 @@
 //
 // After an error of the connection the process is killed and the error says how it ended, with
 // the last exception that it printed. Only one goroutine may use a Process at a time, but Close,
-// PID and Done are safe for concurrent use.
+// PID, How and Done are safe for concurrent use.
 package worker
 
 import (
@@ -21,6 +21,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -258,6 +259,19 @@ const ownEnd = 2 * time.Second
 
 // PID returns the ID of the process.
 func (p *Process) PID() int { return p.group.pid }
+
+// Exception returns the exceptions that the worker has printed since the begin of the last batch, with those that they were caused by; "" is
+// none. It waits for them until limit.
+func (p *Process) Exception(limit time.Duration) string {
+	for end := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
+		if chain := p.out.exceptions(); len(chain) > 0 || time.Now().After(end) {
+			return strings.Join(chain, "; then ")
+		}
+	}
+}
+
+// How says how the process has ended, if it has by itself: "exit status 1", "killed by signal 9, killed". It is "" before.
+func (p *Process) How() string { return p.group.how() }
 
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.group.ended }

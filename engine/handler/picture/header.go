@@ -1,4 +1,4 @@
-package handler
+package picture
 
 import (
 	"bufio"
@@ -7,15 +7,15 @@ import (
 	"io"
 )
 
-// imageHeader has the size of an image, from the first bytes of its file.
-type imageHeader struct {
-	width, height int64
-	bytes         int64 // memory of the decoded image
+// Header has the size of a picture, from the first bytes of its file.
+type Header struct {
+	Width, Height int64
+	Bytes         int64 // memory of the decoded image
 }
 
-// readImageHeader reads the header of a PNG or JPEG file. It accepts the same files as the
+// ReadHeader reads the header of a PNG or JPEG file. It accepts the same files as the
 // decoders of the standard library.
-func readImageHeader(from io.Reader) (imageHeader, bool) {
+func ReadHeader(from io.Reader) (Header, bool) {
 	r := bufio.NewReader(from)
 	if start, err := r.Peek(len(magicPNG)); err == nil && string(start) == magicPNG {
 		return pngHeader(r)
@@ -23,14 +23,14 @@ func readImageHeader(from io.Reader) (imageHeader, bool) {
 	if start, err := r.Peek(len(magicJPEG)); err == nil && string(start) == magicJPEG {
 		return jpegHeader(r)
 	}
-	return imageHeader{}, false
+	return Header{}, false
 }
 
 // pngHeader reads the first chunk, which is IHDR in every PNG.
-func pngHeader(r io.Reader) (imageHeader, bool) {
+func pngHeader(r io.Reader) (Header, bool) {
 	var b [33]byte // magic, length, name, 13 bytes, checksum
 	if _, err := io.ReadFull(r, b[:]); err != nil || string(b[12:16]) != "IHDR" {
-		return imageHeader{}, false
+		return Header{}, false
 	}
 	const palette = 3
 	depth, color, interlace := b[24], b[25], b[28]
@@ -45,10 +45,10 @@ func pngHeader(r io.Reader) (imageHeader, bool) {
 		perPixel *= 2 // each pass is first decoded to its own image
 	}
 	w, h := int64(binary.BigEndian.Uint32(b[16:])), int64(binary.BigEndian.Uint32(b[20:]))
-	if w > maxPixels || h > maxPixels {
-		return imageHeader{}, false // the product might overflow
+	if w > MaxPixels || h > MaxPixels {
+		return Header{}, false // the product might overflow
 	}
-	return imageHeader{w, h, w * h * perPixel}, true
+	return Header{w, h, w * h * perPixel}, true
 }
 
 // The JPEG markers that matter for the search for the frame header.
@@ -64,33 +64,33 @@ const (
 
 // jpegHeader reads up to the frame header. Like the decoder, it skips bytes between
 // segments.
-func jpegHeader(r *bufio.Reader) (imageHeader, bool) {
+func jpegHeader(r *bufio.Reader) (Header, bool) {
 	if _, err := r.Discard(2); err != nil { // jpegStart
-		return imageHeader{}, false
+		return Header{}, false
 	}
 	rgb := false
 	for {
 		marker, err := nextMarker(r)
 		if err != nil || marker == jpegEnd || marker == jpegScan {
-			return imageHeader{}, false
+			return Header{}, false
 		}
 		if marker == 0 || marker >= jpegRestart && marker < jpegStart {
 			continue
 		}
 		var length [2]byte
 		if _, err := io.ReadFull(r, length[:]); err != nil {
-			return imageHeader{}, false
+			return Header{}, false
 		}
 		n := int(binary.BigEndian.Uint16(length[:])) - len(length)
 		if n < 0 {
-			return imageHeader{}, false
+			return Header{}, false
 		}
 		if marker >= jpegBaseline && marker <= jpegProgressive {
 			return jpegFrame(r, marker == jpegProgressive, rgb)
 		}
 		rgb = rgb || marker == jpegApp14 && saysRGB(r, n)
 		if _, err := r.Discard(n); err != nil {
-			return imageHeader{}, false
+			return Header{}, false
 		}
 	}
 }
@@ -136,17 +136,17 @@ func nextMarker(r *bufio.Reader) (byte, error) {
 
 // jpegFrame reads the frame header. The decoder copies images whose colors are RGB, and those
 // of four components. Adobe's segment, which says so, may also come behind the frame.
-func jpegFrame(r *bufio.Reader, progressive, rgb bool) (imageHeader, bool) {
+func jpegFrame(r *bufio.Reader, progressive, rgb bool) (Header, bool) {
 	var b [6 + 3*4]byte // bits, height, width, number of components; each has id, sampling and table
 	if _, err := io.ReadFull(r, b[:6]); err != nil {
-		return imageHeader{}, false
+		return Header{}, false
 	}
 	n := int(b[5])
 	if n < 1 || n > 4 {
-		return imageHeader{}, false
+		return Header{}, false
 	}
 	if _, err := io.ReadFull(r, b[6:6+3*n]); err != nil {
-		return imageHeader{}, false
+		return Header{}, false
 	}
 	// A component has one sample for each pixel or for several pixels. Count the samples
 	// in the smallest unit that contains all components.
@@ -157,18 +157,18 @@ func jpegFrame(r *bufio.Reader, progressive, rgb bool) (imageHeader, bool) {
 		maxAcross, maxDown = max(maxAcross, across), max(maxDown, down)
 	}
 	if samples == 0 {
-		return imageHeader{}, false
+		return Header{}, false
 	}
-	h := imageHeader{height: int64(binary.BigEndian.Uint16(b[1:])), width: int64(binary.BigEndian.Uint16(b[3:]))}
+	h := Header{Height: int64(binary.BigEndian.Uint16(b[1:])), Width: int64(binary.BigEndian.Uint16(b[3:]))}
 	const block = 32 // at most four blocks of 8
-	pixels := (h.width + block - 1) / block * block * ((h.height + block - 1) / block * block)
-	h.bytes = pixels * samples / (maxAcross * maxDown)
+	pixels := (h.Width + block - 1) / block * block * ((h.Height + block - 1) / block * block)
+	h.Bytes = pixels * samples / (maxAcross * maxDown)
 	if progressive {
-		h.bytes *= 1 + 4 // the decoder keeps the coefficients of all scans
+		h.Bytes *= 1 + 4 // the decoder keeps the coefficients of all scans
 	}
 	ids := string([]byte{b[6], b[9], b[12]})
 	if n == 4 || n == 3 && (rgb || ids == "RGB" || contains(r, "Adobe")) {
-		h.bytes += 4 * pixels // converted to four bytes per pixel
+		h.Bytes += 4 * pixels // converted to four bytes per pixel
 	}
 	return h, true
 }
