@@ -161,7 +161,9 @@ func (t *Target) tryRequest(ctx context.Context) error {
 	if t.client != nil {
 		return t.client.try(ctx)
 	}
-	_, err := newCaller(t.cfg).do(ctx, "POST", t.inferURL(), t.load.Bodies[0])
+	c := newCaller(t.cfg)
+	defer c.close()
+	_, err := c.do(ctx, "POST", t.inferURL(), t.load.Bodies[0])
 	if err != nil {
 		return fmt.Errorf("the server does not answer a request: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -92,8 +93,25 @@ func (c *channel) grow(limit int) ([]*link, error) {
 	return all, nil
 }
 
+// dropBroken closes the connections that could not be made for the last time: they would wait before the
+// next try.
+func (c *channel) dropBroken() {
+	c.growing.Lock()
+	defer c.growing.Unlock()
+	all := slices.Clone(*c.conns.Load())
+	all = slices.DeleteFunc(all, func(l *link) bool {
+		broken := l.GetState() == connectivity.TransientFailure
+		if broken {
+			_ = l.Close() // an error means that it is closed already
+		}
+		return broken
+	})
+	c.conns.Store(&all)
+}
+
 // Connect makes the connections and waits until they are ready.
 func (c *channel) Connect(ctx context.Context, requests int) error {
+	c.dropBroken()
 	want := min(max(requests, 1), maxConns)
 	var all []*link
 	for len(all) < want {

@@ -95,7 +95,7 @@ func TestRPC(t *testing.T) {
 	if i := info(t, target); len(i.Limits.Unreported) != 7 || !strings.Contains(i.Model.Made, "over gRPC") {
 		t.Errorf("info %+v", i)
 	}
-	s.fail = func(n int) error {
+	s.failWith(func(n int) error {
 		switch n % 4 {
 		case 0:
 			return status.Error(codes.Unavailable, "full")
@@ -105,10 +105,10 @@ func TestRPC(t *testing.T) {
 			return status.Error(codes.Internal, "wrong")
 		}
 		return nil
-	}
+	})
 	for _, l := range []load.Spec{{Concurrency: 2}, {Mode: load.Open, Rate: 2000}} {
 		r := measure(t, target, 40, l)
-		if c := r.Counts; c.OK != 10 || c.Refused != 20 || c.Failed != 10 || r.Status[503] != 10 || r.Status[429] != 10 || r.Status[500] != 10 || r.Status[200] != 10 {
+		if c := r.Counts; c.OK != 10 || c.Refused != 20 || c.Failed != 10 || r.Status["503"] != 10 || r.Status["429"] != 10 || r.Status["500"] != 10 || r.Status["200"] != 10 {
 			t.Errorf("%v: counts %+v, status %v", l, c, r.Status)
 		}
 	}
@@ -119,14 +119,14 @@ func TestRPCBroken(t *testing.T) {
 	s := &rpcServer{}
 	at, stop := startRPC(t, s)
 	target := mustOpen(t, oip.Config{Address: at, Model: "m"})
-	s.fail = func(n int) error {
+	s.failWith(func(n int) error {
 		if n == 5 {
 			go stop()
 		}
 		return nil
-	}
+	})
 	r := measure(t, target, 8, load.Spec{Concurrency: 1})
-	if c := r.Counts; c.Refused != 0 || c.OK+c.Failed != 8 || c.Failed == 0 || r.Status[503] != 0 {
+	if c := r.Counts; c.Refused != 0 || c.OK+c.Failed != 8 || c.Failed == 0 || r.Status["503"] != 0 {
 		t.Errorf("counts %+v, status %v", c, r.Status)
 	}
 	if _, err := oip.Open(t.Context(), oip.Config{Address: "oip+grpc://127.0.0.1:1", Model: "m"}); err == nil || !strings.Contains(err.Error(), "is an Open Inference Protocol server running there?") {

@@ -207,12 +207,22 @@ func (s *rpcServer) ModelInfer(_ context.Context, r *pb.ModelInferRequest) (*pb.
 	s.n++
 	n := s.n
 	s.mu.Unlock()
-	if s.fail != nil {
-		if err := s.fail(n); err != nil {
+	s.mu.Lock()
+	fail := s.fail
+	s.mu.Unlock()
+	if fail != nil {
+		if err := fail(n); err != nil {
 			return nil, err
 		}
 	}
 	return &pb.ModelInferResponse{ModelName: "m"}, nil
+}
+
+// failWith sets the errors of the next requests.
+func (s *rpcServer) failWith(f func(n int) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = f
 }
 
 // serveRPC starts the server and returns its address.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -275,11 +276,14 @@ func (c modelConfig) settings() knob.Settings {
 
 // deviceOf returns the device of an instance group; "" if that is none of ours.
 func deviceOf(group map[string]any) string {
-	switch gpus, _ := group["gpus"].([]any); {
-	case group["kind"] == "KIND_CPU":
+	gpus, _ := group["gpus"].([]any)
+	if group["kind"] == "KIND_CPU" {
 		return "cpu"
-	case group["kind"] == "KIND_GPU" && len(gpus) == 1:
-		return fmt.Sprintf("gpu:%v", gpus[0])
+	}
+	if group["kind"] == "KIND_GPU" && len(gpus) == 1 {
+		if n, ok := whole(gpus[0]); ok {
+			return fmt.Sprintf("gpu:%d", n)
+		}
 	}
 	return ""
 }
@@ -314,14 +318,14 @@ func (c modelConfig) with(s knob.Settings) (modelConfig, error) {
 	}
 	now, fixed := c.settings(), c.fixed()
 	if s.Workers != now.Workers && fixed[knob.Workers] == "" {
-		copied.group()["count"] = s.Workers
+		copied.group()["count"] = number(int64(s.Workers))
 	}
 	if s.BatchSize != now.BatchSize && fixed[knob.BatchSize] == "" {
-		copied.fields["max_batch_size"] = s.BatchSize
+		copied.fields["max_batch_size"] = number(int64(s.BatchSize))
 		delete(copied.dynamic(), "preferred_batch_size") // by default the largest; one above it is an error
 	}
 	if s.BatchDelay != now.BatchDelay && fixed[knob.BatchDelay] == "" {
-		copied.dynamic()["max_queue_delay_microseconds"] = s.BatchDelay.Microseconds()
+		copied.dynamic()["max_queue_delay_microseconds"] = number(s.BatchDelay.Microseconds())
 	}
 	if got := copied.settings(); got != s {
 		var errs []error
@@ -334,6 +338,9 @@ func (c modelConfig) with(s knob.Settings) (modelConfig, error) {
 	}
 	return copied, nil
 }
+
+// number is a whole number as in a decoded configuration.
+func number(n int64) json.Number { return json.Number(strconv.FormatInt(n, 10)) }
 
 // whole reads a whole number from 0 on, which Triton writes as a number or as a text.
 func whole(v any) (int64, bool) {
