@@ -26,7 +26,7 @@ type ovmsModel struct {
 type ovmsModelConfig struct {
 	Name         string            `json:"name"`
 	BasePath     string            `json:"base_path"`
-	BatchSize    string            `json:"batch_size,omitempty"`
+	BatchSize    int               `json:"batch_size,omitempty"` // 0 is that of the model
 	TargetDevice string            `json:"target_device"`
 	NIReq        int               `json:"nireq"`
 	PluginConfig map[string]string `json:"plugin_config"`
@@ -59,7 +59,7 @@ func ovmsModelOf(s Source) ovmsModelConfig {
 		PluginConfig: map[string]string{"NUM_STREAMS": itoa(s.Settings.Workers), "INFERENCE_PRECISION_HINT": "f32"},
 	}
 	if s.Model.BatchAxis != nil && *s.Model.BatchAxis {
-		c.BatchSize = itoa(s.Settings.BatchSize)
+		c.BatchSize = s.Settings.BatchSize
 	}
 	if s.Settings.Precision == knob.HalfPrecision {
 		c.PluginConfig["INFERENCE_PRECISION_HINT"] = "f16"
@@ -92,7 +92,7 @@ func ovmsFields(s Source) []field { return ovmsList(ovmsModelOf(s)) }
 // ovmsList returns the values of an entry by their keys.
 func ovmsList(c ovmsModelConfig) []field {
 	out := []field{
-		{"name", c.Name}, {"base_path", c.BasePath}, {"batch_size", c.BatchSize}, {"target_device", c.TargetDevice}, {"nireq", itoa(c.NIReq)},
+		{"name", c.Name}, {"base_path", c.BasePath}, {"batch_size", itoa(c.BatchSize)}, {"target_device", c.TargetDevice}, {"nireq", itoa(c.NIReq)},
 	}
 	for _, k := range slices.Sorted(maps.Keys(c.PluginConfig)) {
 		out = append(out, field{"plugin_config." + k, c.PluginConfig[k]})
@@ -140,8 +140,9 @@ func ovmsNotes(s Source) []string {
 	out = append(out, "The figures are of another runtime than OpenVINO: measure again with --target oip+http://HOST:PORT.")
 	if _, on := gpu(s.Settings.Device); on {
 		out = append(out, fmt.Sprintf("GPU is a GPU of Intel in OpenVINO, and threads %d has no meaning there.", s.Settings.Threads))
-	} else if s.Settings.Precision == knob.HalfPrecision {
-		out = append(out, "INFERENCE_PRECISION_HINT f16 has an effect only on processors with FP16; others calculate in FP32.")
+	}
+	if s.Settings.Precision == knob.HalfPrecision {
+		out = append(out, "FP16 is INFERENCE_PRECISION_HINT f16, which has an effect only on devices that calculate in FP16; others take FP32.")
 	}
 	return out
 }
