@@ -36,7 +36,7 @@ func sweepOIP(t *testing.T, dir string, args ...string) (trials []trial.Trial, m
 	for n := 0; n < 3 && code == exitCannotTell; n++ {
 		var stdout, stderr bytes.Buffer
 		code = run(append(common, args...), env, nil, &stdout, &stderr)
-		messages = stderr.String()
+		messages, res.Trials = stderr.String(), nil
 		if err := json.Unmarshal(stdout.Bytes(), &res); err != nil {
 			t.Fatalf("exit %d, %v: %s%s", code, err, stdout.String(), messages)
 		}
@@ -54,7 +54,7 @@ func checkOnlyAnswers(t *testing.T, trials []trial.Trial) {
 		if r.Settings != (knob.Settings{}) || r.Options.Rule != knob.RuleUnreported || r.Error != "" || r.Use.RSSMB.OK() || r.Counts.OK == 0 {
 			t.Errorf("trial %d: settings %+v, options %+v, error %q, counts %+v", r.N, r.Settings, r.Options, r.Error, r.Counts)
 		}
-		if !r.Lag.P99.OK() {
+		if !r.Lag.P50.OK() {
 			t.Errorf("trial %d does not report how late requests were sent", r.N)
 		}
 	}
