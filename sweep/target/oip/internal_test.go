@@ -18,23 +18,28 @@ func TestModelConfig(t *testing.T) {
 		{
 			"texts for numbers",
 			`{"name":"m","max_batch_size":8,"instance_group":[{"count":2,"kind":"KIND_GPU","gpus":[1]}],"dynamic_batching":{"max_queue_delay_microseconds":"1500"}}`,
-			knob.Settings{Workers: 2, BatchSize: 8, BatchDelay: 1500 * time.Microsecond, Device: "gpu:1"}, nil,
+			knob.Settings{Workers: 2, BatchSize: 8, BatchDelay: 1500 * time.Microsecond, Device: "gpu:1"},
+			nil,
 		},
 		{
 			"the default delay", `{"name":"m","max_batch_size":8,"instance_group":[{"count":2,"kind":"KIND_MODEL"}],"dynamic_batching":{}}`,
-			knob.Settings{Workers: 2, BatchSize: 8}, nil,
+			knob.Settings{Workers: 2, BatchSize: 8},
+			nil,
 		},
 		{
 			"no dynamic batching", `{"name":"m","max_batch_size":8,"instance_group":[{"count":2}]}`,
-			knob.Settings{Workers: 2, BatchSize: 8, BatchDelay: knob.DelayUnreported}, []knob.Name{knob.BatchSize, knob.BatchDelay},
+			knob.Settings{Workers: 2, BatchSize: 8, BatchDelay: knob.DelayUnreported},
+			[]knob.Name{knob.BatchSize, knob.BatchDelay},
 		},
 		{
 			"no batches, two groups", `{"name":"m","max_batch_size":0,"instance_group":[{"count":2},{"count":1}]}`,
-			knob.Settings{BatchSize: 1, BatchDelay: knob.DelayUnreported}, []knob.Name{knob.Workers, knob.BatchSize, knob.BatchDelay},
+			knob.Settings{BatchSize: 1, BatchDelay: knob.DelayUnreported},
+			[]knob.Name{knob.Workers, knob.BatchSize, knob.BatchDelay},
 		},
 		{
 			"a delay that has no knob value", `{"name":"m","max_batch_size":8,"instance_group":[{"count":1}],"dynamic_batching":{"max_queue_delay_microseconds":250}}`,
-			knob.Settings{Workers: 1, BatchSize: 8, BatchDelay: knob.DelayUnreported}, []knob.Name{knob.BatchDelay},
+			knob.Settings{Workers: 1, BatchSize: 8, BatchDelay: knob.DelayUnreported},
+			[]knob.Name{knob.BatchDelay},
 		},
 		{"nothing", `{"name":"m"}`, knob.Settings{}, []knob.Name{knob.Workers, knob.BatchSize, knob.BatchDelay}},
 	} {
