@@ -131,7 +131,7 @@ func (p *painter) appendFrame(b []byte) []byte {
 
 // appendRow appends the cells of row y that differ from those before; all of them if before is nil.
 func (p *painter) appendRow(b []byte, y int, before, row []cell) []byte {
-	for x := 0; x < len(row); x++ {
+	for x := range row {
 		if before != nil && looksLike(before[x], row[x]) || row[x].r == 0 {
 			continue // the right half of a wide rune is written with the left one
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -117,13 +118,13 @@ func (a *app) serve(c *cobra.Command, h *host, sc server.Config, o *opener, mode
 		return errors.Join(err, s.Close())
 	}
 	at := s.URLs()
-	others := ""
+	var others strings.Builder
 	for _, o := range [][2]string{{"metrics", at.Metrics}, {"gRPC", at.GRPC}, {"gRPC management", at.GRPCManagement}} {
 		if o[1] != "" {
-			others += ", " + o[0] + " " + o[1]
+			others.WriteString(", " + o[0] + " " + o[1])
 		}
 	}
-	fmt.Fprintf(a.err, "inference %s, management %s%s, %s rule; Ctrl-C to stop\n", at.Inference, at.Management, others, cfg.Rule)
+	fmt.Fprintf(a.err, "inference %s, management %s%s, %s rule; Ctrl-C to stop\n", at.Inference, at.Management, others.String(), cfg.Rule)
 	w := snapshots{dir: sc.AccessLog, store: o.store.Dir, file: ms.file, t: ms.t, engine: e, log: log}
 	return w.during(func() error { return s.Run(ctx) })
 }

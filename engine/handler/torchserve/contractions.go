@@ -1,6 +1,7 @@
 package torchserve
 
 import (
+	"maps"
 	"regexp"
 	"strings"
 )
@@ -29,9 +30,7 @@ var contractions, pattern = compileContractions()
 
 func compileContractions() (map[string]string, *regexp.Regexp) {
 	all := map[string]string{}
-	for short, long := range contractionWords {
-		all[short] = long
-	}
+	maps.Copy(all, contractionWords)
 	for _, rule := range contractionRules {
 		for word := range strings.FieldsSeq(rule.words) {
 			short, long, own := strings.Cut(word, "=")
