@@ -144,12 +144,17 @@ func checkTarget(c *fieldErrors, target string) {
 		address, oip := strings.CutPrefix(at, "oip+")
 		switch u, err := url.Parse(address); {
 		case len(all) == 1 && (at == "local" || at == "virtual" || at == Command || at == TorchServe):
-		case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-			c.add("target", "%q: want local, virtual, command, torchserve, http://HOST:PORT or oip+http://HOST:PORT", at)
+		case err != nil || u.Host == "" || !isScheme(u.Scheme, oip):
+			c.add("target", "%q: want local, virtual, command, torchserve, http://HOST:PORT, oip+http://HOST:PORT or oip+grpc://HOST:PORT", at)
 		case oip && len(all) > 1:
 			c.add("target", "%q: several servers are for TorchServe: http://HOST:PORT,http://HOST:PORT", at)
 		}
 	}
+}
+
+// isScheme reports whether an address may begin with a scheme: with TLS or without; gRPC is of the Open Inference Protocol.
+func isScheme(scheme string, oip bool) bool {
+	return scheme == "http" || scheme == "https" || oip && (scheme == "grpc" || scheme == "grpcs")
 }
 
 // Targets returns the addresses of the target of a plan: several, joined by commas, are a fleet. Another target is
