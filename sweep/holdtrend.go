@@ -29,7 +29,7 @@ func latencyTrend(periods []trial.HoldPeriod) trial.Trend {
 	})
 	t := trendOf(times, values, leastLatency)
 	if len(values) == 0 {
-		t.Why = "no period has enough answers for the percentile"
+		t.Why = "no undisturbed period has enough answers for the percentile"
 	}
 	return t
 }

@@ -20,6 +20,9 @@ type Tail struct {
 // queue near its capacity has more than the allowed share in each by chance.
 const throughout = 5
 
+// mostOver is a share over the limit that needs no clusters: most requests of a part are then over it, whatever the cause.
+const mostOver = .5
+
 // TailOf returns the tail of values in time order. times are their planned times, nil if unknown. Values over the limit that are few clusters, but
 // more than 5 times the allowed share of each tenth of the run, count as ten clusters, as in [Decide]: they are not one stall.
 func TailOf(values []float64, times []time.Duration, limit, allowed float64) Tail {
@@ -31,7 +34,7 @@ func TailOf(values []float64, times []time.Duration, limit, allowed float64) Tai
 	median := r.sorted()[(t.N-1)/2]
 	c := r.clustersOver(limit, min(median, limit), gapOf(limit))
 	t.Over, t.Clusters, t.Squares, t.Largest = c.over, c.count, c.squares, c.largest
-	if c.count < minClusters && t.N >= batches && r.exceedsThroughout(limit, throughout*allowed) {
+	if c.count < minClusters && t.N >= batches && r.exceedsThroughout(limit, min(throughout*allowed, (1+allowed)/2)) {
 		t.Clusters, t.Largest = batches, max(1, scatterMargin*batchInflation(values, limit))
 		t.Squares = t.Largest * float64(t.Over)
 	}
@@ -130,12 +133,13 @@ func (t TailsTogether) Needed(allowed float64) int {
 }
 
 // FailsCertainly reports whether more than the allowed share is over the limit, with at most this probability of an
-// error. Like a failure of [Decide] it needs four clusters, or 25 times the allowed share.
+// error. Like a failure of [Decide] it needs four clusters, or 25 times the allowed share that is also half of all: what is
+// a part of many may be in a long busy time.
 func (t TailsTogether) FailsCertainly(allowed, alpha float64) bool {
 	switch share := t.Share(); {
 	case float64(t.N)*allowed < failFrom-1e-9 || share <= allowed:
 		return false
-	case share >= immediateFail*allowed:
+	case share >= min(1, max(immediateFail*allowed, mostOver)):
 		return true
 	}
 	return t.Clusters >= minClusters && t.AtLeast(allowed) <= alpha

@@ -32,6 +32,12 @@ func TestTailOfRounds(t *testing.T) {
 	if !stat.AddTails([]stat.Tail{got}).FailsCertainly(.01, .0003) {
 		t.Errorf("a quarter of the requests over the limit all the time: %+v", got)
 	}
+	for _, allowed := range []float64{.1, .5} {
+		all := stat.TailOf(slices.Repeat([]float64{9}, 1000), nil, 8, allowed)
+		if !stat.AddTails([]stat.Tail{all}).FailsCertainly(allowed, .0003) {
+			t.Errorf("all requests over the limit, %g allowed: %+v", allowed, all)
+		}
+	}
 	clear(values[:1500])
 	if got := stat.TailOf(values, nil, 8, .01); stat.AddTails([]stat.Tail{got}).FailsCertainly(.01, .0003) {
 		t.Errorf("only at the end: %+v", got)
