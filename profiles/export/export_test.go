@@ -199,7 +199,7 @@ func TestEverySetting(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	devices := []string{"cpu", "gpu", "gpu:0", "gpu:3", "gpu:GPU-1a"}
 	value := regexp.MustCompile(`(?m)^[^#\n]*(workers|minWorkers|maxWorkers|batch_?[sS]ize|batch_delay_ms|maxBatchDelay|job_?[qQ]ueue_?[sS]ize|queue_size|` +
-		`count|microseconds|dims|containerConcurrency|cpu|value|_NUM_THREADS)["']?[:=] ?(\[ )?["']?\d`)
+		`count|nireq|NUM_STREAMS|microseconds|dims|containerConcurrency|cpu|value|_NUM_THREADS)["']?[:=] ?(\[ )?["']?\d`)
 	for i := range 30 {
 		s := source(t, 0)
 		s.Settings = knob.Settings{
@@ -221,7 +221,7 @@ func TestEverySetting(t *testing.T) {
 				t.Fatal(err)
 			}
 			places := value.FindAllIndex(d.Data, -1)
-			if len(places) < 4 {
+			if len(places) < 4 && (f.Name != "ovms" || len(places) < 3) { // ovms has few values
 				t.Fatalf("%s: found only %d values in\n%s", f.Name, len(places), d.Data)
 			}
 			rng.Shuffle(len(places), func(i, j int) { places[i], places[j] = places[j], places[i] })
