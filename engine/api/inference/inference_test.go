@@ -126,7 +126,7 @@ func TestScript(t *testing.T) {
 		{"POST", "/predictions/m", "application/x-www-form-urlencoded", "", "x=[1]", 400, `BadRequestException: field "x": input "x": shape [1], expected [2]` + sendTwo},
 		{"POST", "/predictions/m", "application/x-www-form-urlencoded", "", "x=[1,2]&z=1", 400, `BadRequestException: unknown input "z", the model takes x` + sendTwo},
 		{"POST", "/explanations/m", "", "", "[1,2]", 200, "[0,4]\n"},
-		{"POST", "/explanations/m/1.0?target=0&baseline=-1", "", "", "[3,2]", 200, "[8,0]\n"},
+		{"POST", "/explanations/m/1.0?target=0&baseline=-3", "", "", "[3,2]", 200, "[12,0]\n"},
 		{"POST", "/explanations/m?window=2&answer=details", "", "", "[3,2]", 200, `{"method":"occlusion","input":"x","output":"y","target":[0],"score":6,"baseline":0,"window":[2],"stride":[1],"passes":2,"attributions":[6,6]}` + "\n"},
 		{"POST", "/explanations/m?mask=4,4&answer=grid", "", "", "[3,2]", 200, `{"method":"ablation","input":"x","output":"y","target":[0],"score":6,"baseline":0,"passes":2,"grid":[6]}` + "\n"},
 		{"POST", "/v1/models/m:explain", "", "", `{"instances":[[1,2],[3,2]]}`, 200, `{"explanations":[[0,4],[6,0]]}` + "\n"},
