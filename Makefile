@@ -20,7 +20,7 @@ PURE := github.com/mattn/go-runewidth sweetspot/sweep/stat sweetspot/sweep/predi
 RACE := -race $(PURE:%=-gcflags=%=-race=false)
 
 .DEFAULT_GOAL := help
-.PHONY: run proto test test-long pictures soak check build release ort lint bench fuzz vulncheck golden torchserve test-torchserve peers test-peers oip-client test-oip-client help cc
+.PHONY: run proto test test-long pictures soak check build release ort lint bench fuzz vulncheck golden torchserve test-torchserve peers test-peers oip-client test-oip-client mlserver test-mlserver help cc
 
 run: ort ## build quickly and start the workbench; ARGS="..." are its arguments
 	@go build -o bin/dev/ ./cmd/sweetspot
@@ -105,6 +105,12 @@ oip-client: ## Triton's client for the Open Inference Protocol in the user's cac
 
 test-oip-client: oip-client ort ## the server asked by that client; it skips elsewhere
 	SWEETSPOT_OIP_CLIENT=$$(tools/oip-client.sh --where) go test -count=1 -run='^TestOIPClient' ./cmd/sweetspot
+
+mlserver: ## MLServer in the user's cache, for test-mlserver; SWEETSPOT_MLSERVER is another folder
+	@tools/mlserver.sh
+
+test-mlserver: mlserver ## MLServer as a target, over HTTP and gRPC; it skips elsewhere
+	SWEETSPOT_MLSERVER=$$(tools/mlserver.sh --where) go test -count=1 -v -run='^TestMLServer' ./cmd/sweetspot
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

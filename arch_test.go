@@ -88,7 +88,7 @@ var rooms = map[string]string{
 	"sweep/target/command":           target + " sweep/plan sweep/target/process sweep/target/drive",
 	"sweep/target/process":           "",
 	"sweep/target/drive":             "sweep sweep/load sweep/trial",
-	"sweep/target/oip":               target,
+	"sweep/target/oip":               target + " engine/oip engine/api/grpc/oippb sweep/target/drive",
 	"sweep/target/remotetest":        target,
 	"sweep/target/virtual":           target + " engine/batching engine/servicetime sweep/predict",
 	"profiles":                       profile + " engine/servicetime sweep/predict",

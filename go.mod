@@ -33,7 +33,7 @@ require (
 	golang.org/x/sys v0.49.0 // the generator's clock
 	golang.org/x/term v0.47.0 // is it a terminal, how wide, how to restore it
 	golang.org/x/text v0.43.0 // letters without accents, for text_classifier
-	google.golang.org/grpc v1.85.0 // the gRPC listeners
+	google.golang.org/grpc v1.85.0 // the gRPC listeners, and load over gRPC
 	google.golang.org/protobuf v1.36.12 // ONNX files, the messages of gRPC
 )
 

@@ -149,6 +149,8 @@ func (m *merger) part(i int, p *Profile) error {
 		switch l.Kind {
 		case "header", "end":
 			skip = true // their content is in the event
+		case "hold", "held":
+			skip = true // the merged profile may choose other settings
 		case "trial":
 			skip = m.copiedTrials[i][trials]
 			trials++
@@ -184,6 +186,9 @@ func (m *merger) origin(i int, p *Profile) string {
 	out := []string{fmt.Sprintf("%s of %s, %s", from, p.Header.ID, p.State())}
 	if n := len(p.Trials) - len(kept); n > 0 {
 		out = append(out, fmt.Sprintf("%d more are those of the part it resumes", n))
+	}
+	if len(p.Hold)+len(p.Held) > 0 {
+		out = append(out, "its hold is left out")
 	}
 	if s := p.Header.Shard; s != nil {
 		out = append(out, "shard "+*s)

@@ -25,8 +25,10 @@ type Profile struct {
 	// Operators has the times of the operators of the model, one entry per request for them.
 	Operators []trial.Operators
 	Events    []trial.Event
-	Choices   []trial.Choice // the last one counts
-	End       *End           // nil while it is written, or if it was interrupted
+	Choices   []trial.Choice     // the last one counts
+	Hold      []trial.HoldPeriod // periods of the hold after a sweep, in order
+	Held      []trial.Hold       // its result; the last one counts
+	End       *End               // nil while it is written, or if it was interrupted
 
 	Path     string // the file; "" if it was not read from a file
 	Running  bool   // a writer has the file locked now
@@ -124,6 +126,10 @@ func (p *Profile) addLine(n int, raw []byte) error {
 		p.Events, err = appendLine(p, n, p.Events, raw)
 	case kind.T == "choice":
 		p.Choices, err = appendLine(p, n, p.Choices, raw)
+	case kind.T == "hold":
+		p.Hold, err = appendLine(p, n, p.Hold, raw)
+	case kind.T == "held":
+		p.Held, err = appendLine(p, n, p.Held, raw)
 	case kind.T == "end":
 		var ends []End
 		if ends, err = appendLine[End](p, n, nil, raw); err == nil {
@@ -281,6 +287,14 @@ func (p *Profile) Choice() (trial.Choice, bool) {
 		return trial.Choice{}, false
 	}
 	return p.Choices[len(p.Choices)-1], true
+}
+
+// HoldResult returns the result of the hold. That of one that was interrupted is missing.
+func (p *Profile) HoldResult() (trial.Hold, bool) {
+	if len(p.Held) == 0 {
+		return trial.Hold{}, false
+	}
+	return p.Held[len(p.Held)-1], true
 }
 
 // Best returns the chosen trial. In a profile without a choice, such as an interrupted

@@ -187,6 +187,20 @@ func (r redactor) trial(t trial.Trial) trial.Trial {
 	return t
 }
 
+func (r redactor) holdPeriod(p trial.HoldPeriod) trial.HoldPeriod {
+	p.At = timestamp(p.At)
+	p.Error, p.Verdict.Why, p.GPU.Reason = r.text(p.Error), r.text(p.Verdict.Why), r.text(p.GPU.Reason)
+	p.Warnings = r.warnings(p.Warnings)
+	return p
+}
+
+func (r redactor) hold(h trial.Hold) trial.Hold {
+	h.At = timestamp(h.At)
+	h.Load.File = shorten(h.Load.File)
+	h.Why, h.Ended, h.ThrottledWhy = r.text(h.Why), r.text(h.Ended), r.text(h.ThrottledWhy)
+	return h
+}
+
 func (r redactor) choice(c trial.Choice) trial.Choice {
 	c.At = timestamp(c.At)
 	c.Why.Text, c.Why.Limit = r.text(c.Why.Text), r.text(c.Why.Limit)

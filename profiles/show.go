@@ -101,6 +101,9 @@ func WriteShow(w io.Writer, p *Profile, s Style) error {
 		return err
 	}
 	b.Reset()
+	for _, period := range p.Hold {
+		b.WriteString(s.wrap("", period.Text(p.holdPlanned())))
+	}
 	for _, e := range p.Events {
 		b.WriteString(s.wrap(fmt.Sprintf("%s %s ", date(e.At), e.What), e.Detail))
 	}
@@ -155,6 +158,9 @@ func summaryLines(p *Profile) [][2]string {
 		for _, line := range c.Why.Lines {
 			out = append(out, [2]string{line.Label, line.Text})
 		}
+	}
+	for _, line := range p.HoldLines() {
+		out = append(out, [2]string{line.Label, line.Text})
 	}
 	return out
 }
@@ -357,10 +363,12 @@ type Shown struct {
 	Trials    []json.RawMessage `json:"trials"`
 	Operators []json.RawMessage `json:"operators"`
 	Events    []json.RawMessage `json:"events"`
-	Choice    json.RawMessage   `json:"choice"`   // the last one; nil if there is none
-	End       json.RawMessage   `json:"end"`      // nil if it is still written, or was interrupted
-	Other     []json.RawMessage `json:"other"`    // lines of kinds that this version does not know
-	Warnings  []string          `json:"warnings"` // what could not be read
+	Choice    json.RawMessage   `json:"choice"`         // the last one; nil if there is none
+	Hold      []json.RawMessage `json:"hold,omitempty"` // periods of the hold after a sweep
+	Held      json.RawMessage   `json:"held,omitempty"` // its result
+	End       json.RawMessage   `json:"end"`            // nil if it is still written, or was interrupted
+	Other     []json.RawMessage `json:"other"`          // lines of kinds that this version does not know
+	Warnings  []string          `json:"warnings"`       // what could not be read
 }
 
 // WriteShowJSON writes the profile as JSON, see [Shown].
@@ -383,6 +391,10 @@ func WriteShowJSON(w io.Writer, p *Profile) error {
 			out.Events = append(out.Events, l.Raw)
 		case l.Kind == "choice":
 			out.Choice = l.Raw
+		case l.Kind == "hold":
+			out.Hold = append(out.Hold, l.Raw)
+		case l.Kind == "held":
+			out.Held = l.Raw
 		case l.Kind == "end":
 			out.End = l.Raw
 		default:

@@ -176,6 +176,22 @@ func (w *Writer) Operators(o trial.Operators) error {
 	}{"operators", o}, nil)
 }
 
+// HoldPeriod records a period of a hold.
+func (w *Writer) HoldPeriod(p trial.HoldPeriod) error {
+	return w.writeLine(struct {
+		T string `json:"t"`
+		trial.HoldPeriod
+	}{"hold", w.redact.holdPeriod(p)}, nil)
+}
+
+// Hold records the result of a hold.
+func (w *Writer) Hold(h trial.Hold) error {
+	return w.writeLine(struct {
+		T string `json:"t"`
+		trial.Hold
+	}{"held", w.redact.hold(h)}, nil)
+}
+
 // Event records an event.
 func (w *Writer) Event(e trial.Event) error {
 	e.At, e.What, e.Detail = timestamp(e.At), w.redact.text(e.What), w.redact.text(e.Detail)

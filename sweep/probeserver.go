@@ -33,6 +33,8 @@ const (
 	serverWarmup    = 12 * time.Second // longest, of its time
 	warmAnswers     = 10_000           // with fewer, a server in Java has not compiled its code
 	steadyShare     = .05              // two loads in a row differ by no more when the server is warm
+	unsteadyError   = .04              // standard error of a rate above which its load is measured again
+	maxStepRuns     = 3
 )
 
 // Run measures the loads of servercost.Plan with the other settings that are in force on the target.
@@ -76,12 +78,11 @@ func (p ServerProbe) Run(ctx context.Context) ([]servercost.Probe, error) {
 				return out, err
 			}
 		}
-		r, err := p.measure(ctx, s)
+		until := begin.Add(p.Time * time.Duration(i+1) / time.Duration(len(steps)))
+		found, err := p.measureSteadily(ctx, s, until)
+		out = append(out, found...)
 		if err != nil {
 			return out, err
-		}
-		if found, ok := probeOf(s, r); ok {
-			out = append(out, found)
 		}
 	}
 	p.OnStep(len(steps), len(steps), servercost.Step{})
@@ -110,6 +111,25 @@ func (p ServerProbe) warmUp(ctx context.Context, s servercost.Step) error {
 		before = rate
 	}
 	return nil
+}
+
+// measureSteadily measures a step, and again up to a time while its rate is uncertain: other work on the machine may end
+// soon. All measurements count, each by its error.
+func (p ServerProbe) measureSteadily(ctx context.Context, s servercost.Step, until time.Time) (out []servercost.Probe, err error) {
+	for range maxStepRuns {
+		r, err := p.measure(ctx, s)
+		if err != nil {
+			return out, err
+		}
+		found, ok := probeOf(s, r)
+		if ok {
+			out = append(out, found)
+		}
+		if ok && found.Error <= unsteadyError || time.Now().After(until) {
+			break
+		}
+	}
+	return out, nil
 }
 
 // measure sends the load of a step: for the time of a step, and for as long as a few batches of

@@ -66,6 +66,7 @@ func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, disturbanc
 		requests.Failed, requests.Sent = all.Failed, all.Sent
 	}
 	out.Verdict = Decide(sla, requests, 0, why)
+	out.Held = heldOf(r.Samples, warmupOfRun(total), requests, sla)
 	if out.Counts.Sent == 0 {
 		out.Verdict.ErrorRate = trial.Num{}
 	}

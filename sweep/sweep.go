@@ -53,6 +53,7 @@ type ModelInfo struct {
 	LargestBody    int64  `json:"largest_body,omitempty"`     // bytes of the largest request body; 0 is unknown
 	MaxRequestSize int64  `json:"max_request_size,omitempty"` // bytes that the server was told to take; 0 if it was not
 	Padding        string `json:"padding,omitempty"`          // how rows of different lengths are padded, or why not
+	Made           string `json:"-"`                          // how made requests are sent, for people; "" if Inputs says it
 	Lengths        string `json:"lengths,omitempty"`          // sizes of made requests in open dimensions, for people
 	BodiesSHA256   string `json:"bodies_sha256,omitempty"`    // of the bodies of --input, hex; "" for made requests
 

@@ -6,6 +6,7 @@ import (
 
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
 )
 
 // A message is shown whole or in fewer words, or it ends at a word and says where all of it is.
@@ -119,6 +120,29 @@ func TestSettingsComeBackAfterSweep(t *testing.T) {
 		requireTexts(t, sc.plainFrame(), "enter apply")
 		if sc.press("enter"); len(sc.workbench.calls) != 1 {
 			t.Errorf("calls %v, want an apply", sc.workbench.calls)
+		}
+	}
+}
+
+// The table has the value that the promise limits, at every size.
+func TestTableHasThePromise(t *testing.T) {
+	for _, c := range []struct {
+		sla   func(*trial.SLA)
+		title string
+	}{
+		{func(s *trial.SLA) { s.Percentile = 90 }, "   P90 "},
+		{func(s *trial.SLA) { s.Percentile = 50 }, "   P50 "},
+		{func(s *trial.SLA) { s.Latency = trial.ModelLatency }, " model P99 "},
+	} {
+		for _, size := range [][2]int{{40, 10}, {60, 16}, {80, 24}, {120, 36}} {
+			sc := newScreen(t, size[0], size[1], change(swept, func(s *session.Snapshot) {
+				c.sla(&s.Sweep.Plan.SLA)
+				for i := range s.Sweep.Trials {
+					s.Sweep.Trials[i].Verdict.ValueMS = trial.NumOf(7.77)
+				}
+			})())
+			sc.press("2")
+			requireTexts(t, sc.plainFrame(), c.title, " 7.77 ")
 		}
 	}
 }

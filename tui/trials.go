@@ -114,6 +114,13 @@ func (m *model) columns(w int) []column {
 		load := column{"load", 22, 8, func(t *trial.Trial) string { return t.Load.String() }}
 		all = slices.Insert(all, 5, load)
 	}
+	if c, ok := m.promiseColumn(); ok {
+		// The P99 is left out early then, and its interval would be read as that of the column before.
+		all = slices.DeleteFunc(all, func(o column) bool { return o.name == c.name || o.name == "±95%" })
+		i := slices.IndexFunc(all, func(o column) bool { return o.name == "P99" })
+		all[i].priority = 3
+		all = slices.Insert(all, 5, c)
+	}
 	all = slices.Insert(all, 5, m.ownColumns()...)
 	for tableWidth(all) > w && len(all) > 0 {
 		least := 0
@@ -125,6 +132,22 @@ func (m *model) columns(w int) []column {
 		all = slices.Delete(all, least, least+1) // not by name: a target's own knob may be called "batch"
 	}
 	return all
+}
+
+// promiseColumn is the value that the promise of the sweep limits, if it is not the P99 of all tables.
+func (m *model) promiseColumn() (column, bool) {
+	if m.snap.Sweep == nil {
+		return column{}, false
+	}
+	sla := m.snap.Sweep.Plan.SLA
+	name := fmt.Sprintf("P%g", sla.Percentile)
+	switch {
+	case sla.Latency == trial.ModelLatency:
+		name = "model " + name
+	case sla.Percentile == 99:
+		return column{}, false
+	}
+	return column{name, max(len(name)+1, 7), 9, func(t *trial.Trial) string { return na(percentileOf(t, sla)) }}, true
 }
 
 // knobPriority is the priority of the column of a standard knob. It is the lowest if the

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"os"
 	"slices"
 	"time"
@@ -15,68 +13,20 @@ import (
 	"sweetspot/engine/latency"
 	"sweetspot/sweep"
 	"sweetspot/sweep/servercost"
-	"sweetspot/sweep/stat"
 	"sweetspot/sweep/trial"
 )
 
-// carryRow has the figures of one setting on both sides, by block.
+// carryRow has the figures of one setting on both sides.
 type carryRow struct {
-	settings          knob.Settings
-	rates, otherRates []float64     // answers per second, of adjacent blocks
-	hist, otherHist   *latency.Hist // of all blocks
-	predicted         servercost.Prediction
-	pairs, kept       int // measured, and not disturbed
-}
-
-// row measures one setting on both sides, in turns.
-func (c carrySides) row(ctx context.Context, s knob.Settings) (carryRow, error) {
-	r := carryRow{settings: s, hist: latency.New(), otherHist: latency.New()}
-	if _, err := c.own.Apply(ctx, s); err != nil {
-		return r, err
-	}
-	there := c.current
-	there.Workers, there.BatchSize, there.BatchDelay = s.Workers, s.BatchSize, s.BatchDelay
-	if _, err := c.other.Apply(ctx, there); err != nil {
-		return r, err
-	}
-	b := c.e.budget.carry()
-	for _, t := range []sweep.Target{c.own, c.other} { // these do not count: workers are new
-		if _, err := c.measure(ctx, t, comparedClients, b.block/2); err != nil {
-			return r, err
-		}
-	}
-	own := os.Getpid() // both servers are in its tree
-	watch := watchTrees(own, readTree(own))
-	watch()
-	var all []carryPair
-	kept := 0
-	for n := 0; n < b.maxRounds && (n < b.rounds || kept < 2*b.rounds); n++ {
-		for _, order := range [][]sweep.Target{{c.own, c.other}, {c.other, c.own}} {
-			p := carryPair{}
-			for _, t := range order {
-				m, err := c.measure(ctx, t, comparedClients, b.block)
-				if err != nil {
-					return r, err
-				}
-				d := watch()
-				p.disturbed = p.disturbed || d.Foreign > maxCarryForeign || d.Steal > maxCarrySteal
-				if t == c.own {
-					p.own = m
-				} else {
-					p.other = m
-				}
-			}
-			if all = append(all, p); !p.disturbed {
-				kept++
-			}
-		}
-	}
-	return r, r.add(all, kept)
+	settings  knob.Settings
+	predicted servercost.Prediction // for the TorchServe
+	pairs     []carryPair
 }
 
 // carryPair has two adjacent blocks, one of each side.
 type carryPair struct {
 	own, other trial.Result
+	pass       int
 	disturbed  bool // by other processes or the hypervisor
 }
 
@@ -86,32 +36,128 @@ const (
 	maxCarrySteal   = .02
 )
 
-// add adds the pairs that were not disturbed, or all if too many were.
-func (r *carryRow) add(all []carryPair, kept int) error {
-	const least = 4
-	for _, p := range all {
-		if p.disturbed && kept >= least {
+func carryDisturbed(d judge.Disturbance) bool {
+	return d.Foreign > maxCarryForeign || d.Steal > maxCarrySteal
+}
+
+// newCarryRows returns a row for each of the settings, in their order.
+func newCarryRows(settings []knob.Settings, predicted []servercost.Prediction) []carryRow {
+	var out []carryRow
+	for _, s := range settings {
+		i := slices.IndexFunc(predicted, func(p servercost.Prediction) bool { return p.Settings == s })
+		out = append(out, carryRow{settings: s, predicted: predicted[i]})
+	}
+	return out
+}
+
+// measureRow measures the setting of a row on both sides, in turns.
+func (c carrySides) measureRow(ctx context.Context, r *carryRow, pass int) error {
+	s := r.settings
+	if _, err := c.own.Apply(ctx, s); err != nil {
+		return err
+	}
+	there := c.current
+	there.Workers, there.BatchSize, there.BatchDelay = s.Workers, s.BatchSize, s.BatchDelay
+	if _, err := c.other.Apply(ctx, there); err != nil {
+		return err
+	}
+	b := c.e.budget.carry()
+	for _, t := range []sweep.Target{c.own, c.other} { // these do not count: workers are new
+		if _, err := c.measure(ctx, t, comparedClients, b.block/2); err != nil {
+			return err
+		}
+	}
+	self := os.Getpid() // both servers are in its tree
+	watch := watchTrees(self, readTree(self))
+	watch()
+	for n, kept := 0, 0; n < b.maxRounds && (n < b.rounds || kept < 2*b.rounds); n++ {
+		for _, order := range [][]sweep.Target{{c.own, c.other}, {c.other, c.own}} {
+			p := carryPair{pass: pass}
+			for _, t := range order {
+				m, err := c.measure(ctx, t, comparedClients, b.block)
+				if err != nil {
+					return err
+				}
+				d := watch()
+				p.disturbed = p.disturbed || carryDisturbed(d)
+				if t == c.own {
+					p.own = m
+				} else {
+					p.other = m
+				}
+			}
+			if r.pairs = append(r.pairs, p); !p.disturbed {
+				kept++
+			}
+		}
+	}
+	own, other := r.rates(pass)
+	_, kept, all := r.used(pass)
+	fmt.Fprintf(c.e.stderr, "carry: %s: ours %.1f/s, TorchServe %.1f/s, predicted for it %.1f/s, pass %d, %d of %d pairs undisturbed\n",
+		settingsName(s), middle(own), middle(other), r.predicted.Rate, pass+1, kept, all)
+	return nil
+}
+
+// used returns the pairs that were not disturbed, of one pass or of all with -1; all if too few were left.
+func (r *carryRow) used(pass int) (pairs []carryPair, kept, all int) {
+	var quiet []carryPair
+	for _, p := range r.pairs {
+		if pass >= 0 && p.pass != pass {
 			continue
 		}
-		r.rates = append(r.rates, p.own.Throughput.Value.Or(math.NaN()))
-		r.otherRates = append(r.otherRates, p.other.Throughput.Value.Or(math.NaN()))
+		if pairs = append(pairs, p); !p.disturbed {
+			quiet = append(quiet, p)
+		}
+	}
+	all = len(pairs)
+	if 2*len(quiet) >= all {
+		pairs = quiet
+	}
+	return pairs, len(quiet), all
+}
+
+// rates returns the answers per second of the blocks of both sides, of one pass or of all with -1.
+func (r *carryRow) rates(pass int) (own, other []float64) {
+	pairs, _, _ := r.used(pass)
+	for _, p := range pairs {
+		own = append(own, p.own.Throughput.Value.Or(math.NaN()))
+		other = append(other, p.other.Throughput.Value.Or(math.NaN()))
+	}
+	return own, other
+}
+
+// latencies joins the latencies of the blocks of both sides.
+func (r *carryRow) latencies() (own, other *latency.Hist, err error) {
+	own, other = latency.New(), latency.New()
+	pairs, _, _ := r.used(-1)
+	for _, p := range pairs {
 		for _, s := range []struct {
 			to   *latency.Hist
 			from trial.Result
-		}{{r.hist, p.own}, {r.otherHist, p.other}} {
+		}{{own, p.own}, {other, p.other}} {
 			block, err := latency.Decode(s.from.Hist.HDR)
 			if err != nil {
-				return err
+				return nil, nil, err
 			}
 			s.to.Merge(block)
 		}
 	}
-	r.pairs, r.kept = len(all), min(kept, len(all))
-	return nil
+	return own, other, nil
 }
 
-func (r carryRow) rate() float64      { return middle(r.rates) }
-func (r carryRow) otherRate() float64 { return middle(r.otherRates) }
+// rate is the median of our blocks, otherRate that of the blocks of the TorchServe.
+func (r *carryRow) rate() float64 {
+	own, _ := r.rates(-1)
+	return middle(own)
+}
+
+func (r *carryRow) otherRate() float64 { return r.otherRateIn(-1) }
+
+// otherRateIn is the rate of the TorchServe in one pass.
+func (r *carryRow) otherRateIn(pass int) float64 {
+	_, other := r.rates(pass)
+	return middle(other)
+}
 
 // p99 returns the P99 in ms; NaN with fewer than 100 answers.
 func p99(h *latency.Hist) float64 {
@@ -128,71 +174,4 @@ func middle(v []float64) float64 {
 	}
 	s := slices.Sorted(slices.Values(v))
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
-}
-
-// report adds the figures of a model's rows. pick is the choice of the prediction.
-func (c carrySides) report(m comparedModel, rows []carryRow, pick knob.Settings) {
-	rng := rand.New(rand.NewPCG(c.e.seed, 0))
-	var own, other, predicted, errs []float64
-	for _, r := range rows {
-		s := r.settings
-		name := fmt.Sprintf("%s.%dx%d-%gms", m.name, s.Workers, s.BatchSize, s.DelayMS())
-		iv := stat.Paired(r.rates, r.otherRates, rng)
-		c.e.report.Add(judge.Figure{
-			Name: "carry.rate." + name, Value: iv.Value, Unit: "ratio", Detail: fmt.Sprintf("95%% %s-%s, ours %s/s, TorchServe %s/s, predicted for it %s/s, %d of %d pairs undisturbed",
-				judge.Number(iv.Low), judge.Number(iv.High), judge.Number(r.rate()), judge.Number(r.otherRate()), judge.Number(r.predicted.Rate), r.kept, r.pairs),
-		})
-		c.e.report.Add(judge.Figure{
-			Name: "carry.p99." + name, Value: p99(r.hist) / p99(r.otherHist), Unit: "ratio", Detail: fmt.Sprintf("ours %s ms, TorchServe %s ms, predicted for it %s ms",
-				judge.Number(p99(r.hist)), judge.Number(p99(r.otherHist)), judge.Number(r.predicted.P99)),
-		})
-		own, other, predicted = append(own, r.rate()), append(other, r.otherRate()), append(predicted, r.predicted.Rate)
-		errs = append(errs, math.Abs(math.Log(r.predicted.Rate/r.otherRate())))
-	}
-	detail := fmt.Sprintf("%d settings, %d clients", len(rows), comparedClients)
-	add := func(name string, value float64, unit, detail string) {
-		c.e.report.Add(judge.Figure{Name: "carry." + name, Value: value, Unit: unit, Detail: detail})
-	}
-	add("rank."+m.name+".ours", spearman(own, other), "rho", detail)
-	add("rank."+m.name+".predicted", spearman(predicted, other), "rho", detail)
-	add("error."+m.name, middle(errs), "share", "median of the differences of predicted and measured rates")
-	best := slices.MaxFunc(rows, func(a, b carryRow) int { return cmp.Compare(a.otherRate(), b.otherRate()) })
-	ours := slices.MaxFunc(rows, func(a, b carryRow) int { return cmp.Compare(a.rate(), b.rate()) })
-	chosen := rows[slices.IndexFunc(rows, func(r carryRow) bool { return r.settings == pick })]
-	regret := func(name string, r carryRow) {
-		add("regret."+m.name+"."+name, 1-r.otherRate()/best.otherRate(), "share", fmt.Sprintf("%v has %s/s there, the best %v %s/s",
-			r.settings, judge.Number(r.otherRate()), best.settings, judge.Number(best.otherRate())))
-	}
-	regret("ours", ours)
-	regret("predicted", chosen)
-}
-
-// spearman returns the rank correlation of two lists; equal values have the mean of their ranks.
-func spearman(a, b []float64) float64 {
-	ra, rb := ranks(a), ranks(b)
-	mean := float64(len(a)+1) / 2
-	var ab, aa, bb float64
-	for i := range ra {
-		x, y := ra[i]-mean, rb[i]-mean
-		ab, aa, bb = ab+x*y, aa+x*x, bb+y*y
-	}
-	return ab / math.Sqrt(aa*bb)
-}
-
-// ranks returns the ranks of the values, from 1.
-func ranks(v []float64) []float64 {
-	out := make([]float64, len(v))
-	for i, x := range v {
-		less, equal := 0, 0
-		for _, y := range v {
-			switch {
-			case y < x:
-				less++
-			case y == x:
-				equal++
-			}
-		}
-		out[i] = float64(less) + float64(equal+1)/2
-	}
-	return out
 }

@@ -23,6 +23,29 @@ func TestSpearman(t *testing.T) {
 	}
 }
 
+// TestCeiling: of values x with noise of the same variance, two measurements have a correlation of 1/2, and x with their mean has
+// 1/sqrt(1 + 1/2).
+func TestCeiling(t *testing.T) {
+	for r, want := range map[float64]float64{1: 1, .5: math.Sqrt(2. / 3), 0: 0, -.3: 0} {
+		if got := ceiling(r); math.Abs(got-want) > 1e-9 {
+			t.Errorf("ceiling(%g) = %g, want %g", r, got, want)
+		}
+	}
+	if got := ceiling(math.NaN()); got != 0 {
+		t.Errorf("without a correlation: %g", got)
+	}
+}
+
+// TestCarryUsed: disturbed pairs are left out of a pass unless most are.
+func TestCarryUsed(t *testing.T) {
+	r := carryRow{pairs: []carryPair{{pass: 0}, {pass: 0, disturbed: true}, {pass: 1, disturbed: true}, {pass: 1, disturbed: true}, {pass: 1}}}
+	for pass, want := range map[int]int{0: 1, 1: 3, -1: 5} {
+		if pairs, _, _ := r.used(pass); len(pairs) != want {
+			t.Errorf("pass %d: %d pairs, want %d", pass, len(pairs), want)
+		}
+	}
+}
+
 // TestCarrySettings: at least 12 different settings, which both servers accept.
 func TestCarrySettings(t *testing.T) {
 	seen := map[knob.Settings]bool{}

@@ -129,6 +129,8 @@ func serverGoals() judge.Goals {
 	return judge.Goals{
 		{Name: "torchserve.rate.mlp", Compare: judge.AtLeast, Number: 1.5},
 		{Name: "torchserve.rate.cnn", Compare: judge.AtLeast, Number: 4},
+		{Name: "torchserve.rate.small", Compare: judge.AtLeast, Number: 3},
+		{Name: "torchserve.best.small", Compare: judge.AtLeast, Number: 3},
 		{Name: "torchserve.rate.classifier", Compare: judge.AtLeast, Number: .97},
 		{Name: "torchserve.p99.classifier", Compare: judge.AtMost, Number: 1.05},
 		{Name: "torchserve.best.mlp", Compare: judge.None},

@@ -54,13 +54,23 @@ func work(_ context.Context, d time.Duration) (float64, error) {
 // processes use; own are the processes of the measurement. Calls of the returned
 // function must be at least 100 ms apart, the resolution of the kernel's counters.
 func watchDisturbance(own ...int) judge.DisturbanceFunc {
-	cores, err := cpu.Counts(true) // of the machine; a container may have fewer
-	if err != nil {
-		cores = runtime.NumCPU()
-	}
 	samplers := make([]*monitor.Sampler, len(own))
 	for i, pid := range own {
 		samplers[i] = monitor.NewSampler(pid)
+	}
+	return watchSamplers(samplers...)
+}
+
+// watchDescendants measures the same for this process and all its descendants, also those that start or end meanwhile.
+func watchDescendants() judge.DisturbanceFunc {
+	return watchSamplers(monitor.NewTreeSampler(os.Getpid()))
+}
+
+// watchSamplers measures the same for the processes of samplers.
+func watchSamplers(samplers ...*monitor.Sampler) judge.DisturbanceFunc {
+	cores, err := cpu.Counts(true) // of the machine; a container may have fewer
+	if err != nil {
+		cores = runtime.NumCPU()
 	}
 	return func() judge.Disturbance {
 		d := judge.Disturbance{Steal: math.NaN()}

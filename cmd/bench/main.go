@@ -23,6 +23,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -42,6 +43,7 @@ func main() {
 type bench struct {
 	name      string // the first part of its figures' names
 	about     string
+	parts     []string // that -only can name
 	run       func(context.Context, *env) error
 	fullLimit time.Duration // time limit with -full, if it is longer than that of the budget
 
@@ -64,10 +66,13 @@ func benches() []bench {
 		{name: "live", about: "what a search of a real model finds, compared with its recorded grid", run: measureLive},
 		{name: "tui", about: "what the screen costs: frames, memory, first frame, keys, and its effect on requests", run: measureTUI, fullLimit: 40 * time.Minute},
 		{name: "nodes", about: "whether the models of the ONNX project's own tests are answered right", run: measureNodes},
-		{name: "carry", about: "settings chosen with our engine, on a real TorchServe: with its measured cost and without", run: measureCarry, quickLimit: 3 * time.Minute, fullLimit: 30 * time.Minute},
+		{
+			name: "carry", about: "settings chosen with our engine, on a real TorchServe: with its measured cost and without", run: measureCarry,
+			parts: []string{modelMLP, modelCNN}, quickLimit: 6 * time.Minute, fullLimit: 30 * time.Minute,
+		},
 		{
 			name: "torchserve", about: "rate, latency, CPU time and tuning time of this program and a real TorchServe with the same archives", run: measureTorchServe,
-			quickLimit: 6 * time.Minute, fullLimit: time.Hour,
+			parts: []string{modelMLP, modelCNN, modelSmall, modelClassifier, partTuning}, quickLimit: 7 * time.Minute, fullLimit: time.Hour,
 		},
 		{
 			name: "torchserve-python", about: "the part of torchserve with a handler in Python, which both run with the same worker", run: measureTorchServePython,
@@ -85,6 +90,7 @@ func benches() []bench {
 type env struct {
 	self   string // this executable, for the server child
 	budget budget
+	only   []string // parts of the set to measure; empty for all
 	seed   uint64
 	cores  int // that the container may use
 	report *judge.Report
@@ -108,6 +114,9 @@ var (
 	full  = budget{"full", 20 * time.Minute, 120, 240, 400 * time.Millisecond, 50_000}
 )
 
+// wants reports whether a part of the set is to be measured.
+func (e *env) wants(part string) bool { return len(e.only) == 0 || slices.Contains(e.only, part) }
+
 // plan is the budget of one comparison.
 func (e *env) plan(watch judge.DisturbanceFunc) judge.Plan {
 	b := e.budget
@@ -119,6 +128,7 @@ type options struct {
 	names []string
 	full  bool
 	json  bool
+	only  []string
 	seed  uint64
 }
 
@@ -150,12 +160,16 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	isQuick := fs.Bool("quick", false, "under 50 s a set, torchserve and peers 5 minutes (default)")
+	isQuick := fs.Bool("quick", false, "under 50 s a set, carry, torchserve and peers up to 5 minutes (default)")
 	fs.BoolVar(&o.full, "full", false, "minutes a set, for figures that count as evidence")
 	fs.BoolVar(&o.json, "json", false, "one JSON object instead of lines")
+	fs.Func("only", "parts of the set to measure, separated by commas: models of carry; models and tuning of torchserve", func(s string) error {
+		o.only = strings.Split(s, ",")
+		return nil
+	})
 	fs.Uint64Var(&o.seed, "seed", 1, "seed of everything random")
 	fs.Usage = func() {
-		fmt.Fprint(stderr, "usage: bench NAME... [-quick | -full] [-json] [-seed N]\n       bench list\n\nexample: bench overhead -full\n\n")
+		fmt.Fprint(stderr, "usage: bench NAME... [-quick | -full] [-json] [-only PARTS] [-seed N]\n       bench list\n\nexample: bench overhead -full\n\n")
 		fs.PrintDefaults()
 	}
 	for {
@@ -207,11 +221,14 @@ func (o options) dispatch(ctx context.Context, stdin io.Reader, stdout, stderr i
 	if err != nil {
 		return 0, err
 	}
+	if err := checkParts(sets, o.only); err != nil {
+		return 0, err
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return 0, err
 	}
-	e := &env{self: self, budget: quick, seed: o.seed, cores: monitor.Limits().Cores, stderr: stderr}
+	e := &env{self: self, budget: quick, only: o.only, seed: o.seed, cores: monitor.Limits().Cores, stderr: stderr}
 	if o.full {
 		e.budget = full
 	}
@@ -241,6 +258,21 @@ func findSets(names []string) ([]bench, error) {
 	return out, nil
 }
 
+// checkParts returns an error if the sets do not have these parts.
+func checkParts(sets []bench, only []string) error {
+	for _, b := range sets {
+		for _, part := range only {
+			switch {
+			case len(b.parts) == 0:
+				return fmt.Errorf("-only %s: %s has no parts that can be measured alone", part, b.name)
+			case !slices.Contains(b.parts, part):
+				return fmt.Errorf("-only: %s has no part %q; it has: %s", b.name, part, strings.Join(b.parts, ", "))
+			}
+		}
+	}
+	return nil
+}
+
 func list(w io.Writer, asJSON bool) error {
 	if asJSON {
 		sets := map[string]string{}
@@ -265,7 +297,7 @@ func (e *env) measure(ctx context.Context, sets []bench) error {
 	}
 	e.report.Machine(m)
 	for _, b := range sets {
-		e.report.Begin(judge.Run{Name: b.name, Mode: e.budget.mode, Seed: e.seed})
+		e.report.Begin(judge.Run{Name: b.name, Mode: e.budget.mode, Only: e.only, Seed: e.seed})
 		start := time.Now()
 		if err := e.runWithLimit(ctx, b); err != nil {
 			return fmt.Errorf("%s: %w", b.name, err)

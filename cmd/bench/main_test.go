@@ -87,7 +87,7 @@ func TestSets(t *testing.T) {
 func TestCommand(t *testing.T) {
 	var names, listed []string
 	for _, b := range benches() {
-		names, listed = append(names, b.name), append(listed, fmt.Sprintf("%-10s %s\n", b.name, b.about))
+		names, listed = append(names, b.name), append(listed, fmt.Sprintf("%-17s %s\n", b.name, b.about))
 	}
 	for _, tt := range []struct {
 		name string
@@ -101,6 +101,8 @@ func TestCommand(t *testing.T) {
 		{"misspelt", "batching overhed", 1, "", "bench: \"overhed\": no set of figures of that name; did you mean overhead?\n"},
 		{"unknown", "-full -json zebra", 1, "", "bench: \"zebra\": no set of figures of that name; known: " + strings.Join(names, ", ") + "\n"},
 		{"both modes", "overhead -quick -full", 1, "", "bench: -quick and -full exclude each other; leave one out\n"},
+		{"no parts", "overhead -only cnn", 1, "", "bench: -only cnn: overhead has no parts that can be measured alone\n"},
+		{"part unknown", "carry -only cnn,mpl", 1, "", "bench: -only: carry has no part \"mpl\"; it has: mlp, cnn\n"},
 		{"flag unknown", "overhead -fast", 1, "", "flag provided but not defined: -fast\n"},
 		{"help", "-h", 0, "", "usage: bench NAME..."},
 	} {

@@ -17,6 +17,7 @@ const (
 	metricP99          // of the requests, ms
 	metricModel        // P99 of the model latency, ms
 	metricCPU          // of the server's processes, ms a request
+	metricBusy         // workers that execute the model, on average; 0 if the answers do not say it
 	metrics
 )
 
@@ -61,7 +62,19 @@ func (s *comparedServer) block(ctx context.Context, d time.Duration) ([]float64,
 	out[metricRate] = float64(t.OK) / res.Seconds
 	out[metricP99], out[metricModel] = p99MS(latencies), p99MS(model)
 	out[metricCPU] = cpu / float64(time.Millisecond) / float64(t.OK)
+	out[metricBusy] = executed(res.Samples).Seconds() / res.Seconds
 	return out, nil
+}
+
+// executed is the execution time of all batches: each request has its share of the batch it was in.
+func executed(all []load.Sample) time.Duration {
+	var sum time.Duration
+	for _, s := range all {
+		if s.Batch > 0 {
+			sum += s.Model / time.Duration(s.Batch)
+		}
+	}
+	return sum
 }
 
 // failedLatency is the latency of failed requests: as if they had timed out.

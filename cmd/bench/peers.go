@@ -32,7 +32,7 @@ type peersBudget struct {
 func (b budget) peers() peersBudget {
 	switch b.mode {
 	case full.mode:
-		return peersBudget{"1-4", "2,4,6,8,10", "1,2,5,10", "10000,1000", 3 * time.Minute, 20, time.Second}
+		return peersBudget{"1-4", "2,4,6,8,10", "1,2,5,10", "10000,1000", 70 * time.Second, 12, time.Second}
 	case quick.mode:
 		return peersBudget{"1,2", "4,8", "1,5", "10000", 40 * time.Second, 4, 500 * time.Millisecond}
 	}

@@ -181,8 +181,8 @@ func (srv *modelServer) measureServe(ctx context.Context, e *env, m modelSpec) e
 		return err
 	}
 	setup := fmt.Sprintf("batch %d of %s ms, %d clients", o.Batch, judge.Number(o.RunMS), 2*o.Batch)
-	if m.pictures != "" { // callers in the process have no pictures
-		return srv.measureOverHTTP(ctx, e, o, m.pictures, setup+" with JPEG files of 500 x 375", new([]float64))
+	if m.pictures != "" {
+		return srv.measurePictures(ctx, e, o, m.pictures, setup)
 	}
 	if err := srv.measureInProcess(ctx, e, o, m.model, setup); err != nil {
 		return err
@@ -245,6 +245,22 @@ func (srv *modelServer) measureOverHTTP(ctx context.Context, e *env, o openedMod
 	}
 	e.report.Add(sum.figure("serve.duty."+name+".http", setup))
 	e.report.Add(r.Figure("serve.rate."+name, fmt.Sprintf("%s/s of %s/s", judge.Number(r.A), judge.Number(r.B))))
+	return nil
+}
+
+// measurePictures measures the duty alone: whether decoding and resizing on the same cores, by several goroutines at
+// a time, delays the worker.
+func (srv *modelServer) measurePictures(ctx context.Context, e *env, o openedModel, name, setup string) error {
+	const blocks = 8
+	var sum duty
+	for i := range blocks {
+		t, _, err := srv.clients(ctx, o, 2*o.Batch, e.budget.blockLength, e.seed+uint64(i))
+		if err != nil {
+			return err
+		}
+		sum.add(t)
+	}
+	e.report.Add(sum.figure("serve.duty."+name+".http", setup+" with JPEG files of 500 x 375"))
 	return nil
 }
 

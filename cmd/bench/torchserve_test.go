@@ -15,6 +15,7 @@ import (
 	"sweetspot/engine/handler"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/torchservetest"
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/stat"
 	"sweetspot/sweep/trial"
@@ -74,6 +75,13 @@ func FuzzPredictions(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestExecuted(t *testing.T) {
+	all := []load.Sample{{Model: 8 * time.Millisecond, Batch: 2}, {Model: 8 * time.Millisecond, Batch: 2}, {Model: 3 * time.Millisecond, Batch: 1}, {}}
+	if got := executed(all); got != 11*time.Millisecond {
+		t.Errorf("%v, want 11ms: a batch of two and one of one", got)
+	}
 }
 
 func TestABRate(t *testing.T) {

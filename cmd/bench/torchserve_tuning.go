@@ -20,6 +20,9 @@ import (
 	"sweetspot/sweep/trial"
 )
 
+// partTuning is the part of the set that compares the times of tuning.
+const partTuning = "tuning"
+
 // tuningSLA is the promise of the sweep. The suite has none, so it is one that most settings keep.
 func tuningSLA() trial.SLA { return trial.SLA{Percentile: 99, Limit: time.Second} }
 

@@ -149,6 +149,9 @@ func (a *app) dryRun(p plan.Plan, info sweep.Info) (*dryRun, error) {
 		Text:     slices.Concat(strategy.Outline(), []string{""}, a.expectedTime(p, info, points)),
 		Warnings: append([]string{}, plan.Warnings(points)...),
 	}
+	if p.Hold > 0 {
+		d.Text = append(d.Text, fmt.Sprintf("then the best setting is held for %v", p.Hold))
+	}
 	for _, pt := range points {
 		out := dryPoint{Settings: pt.Settings, Load: pt.Load, Reason: pt.Reason}
 		if p.Suite != nil {

@@ -166,6 +166,9 @@ const shownPredictions = 8
 // showPredicted prints what the probe has found, and the best predictions.
 func (a *app) showPredicted(f servercost.Fitted, all []servercost.Prediction, b predictionBase, took time.Duration) {
 	fmt.Fprintf(a.err, "\nTorchServe needs %v, in %v\n", f, took.Round(time.Second))
+	if why := f.Doubt(); why != "" {
+		fmt.Fprintln(a.err, "warning: "+why)
+	}
 	if b.workers > 1 {
 		fmt.Fprintf(a.err, "the profile has no service times of one worker: those of %d are used, which may be longer\n", b.workers)
 	}

@@ -93,6 +93,7 @@ type runFlags struct {
 	question   string
 	cost       float64
 	objective  string
+	hold       time.Duration
 	budget     time.Duration
 	loadTests  int
 	requests   int
@@ -145,6 +146,7 @@ func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.Float64Var(&f.cost, "cost", 0, "question replicas: price of one replica for an hour, in any currency")
 	fs.StringVar(&f.objective, "objective", "throughput", "throughput, requests_per_joule or fewest_workers")
 	fs.DurationVar(&f.budget, "budget", 3*time.Minute, "time limit of a sweep; 0 for none")
+	fs.DurationVar(&f.hold, "hold", 0, "after a sweep: keep the chosen settings under load for so long, 1m-168h, and tell whether the promise is kept all the time and what drifts")
 	fs.IntVar(&f.loadTests, "load-tests", plan.Unset, "largest number of settings measured until their verdict (default: that of the strategy)")
 	fs.Lookup("load-tests").DefValue = ""
 	fs.IntVar(&f.requests, "requests", 0, "exact number of requests per trial; 0: until the verdict is certain")
@@ -356,6 +358,9 @@ func (f *runFlags) searchFlags(fs *pflag.FlagSet, p *plan.Plan) error {
 	}
 	if fs.Changed("budget") {
 		p.Budget.Time = f.budget
+	}
+	if fs.Changed("hold") {
+		p.Hold = f.hold
 	}
 	if fs.Changed("load-tests") {
 		p.Budget.LoadTests = f.loadTests

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -84,10 +86,8 @@ func (f *handlerFlags) overlay(p *plan.Plan) error {
 	if err != nil {
 		return err
 	}
-	for model, c := range choices {
-		if model != "" && len(choices) > 1 {
-			continue // the choice for all is in it
-		}
+	for _, model := range slices.Sorted(maps.Keys(choices)) { // that of a name wins over the one for all
+		c := choices[model]
 		setText(&p.Handler, c.Handler)
 		setText(&p.Labels, c.Labels)
 		setText(&p.Vocabulary, c.Vocabulary)

@@ -177,7 +177,7 @@ func (a *app) search(ctx context.Context, j job, t sweep.Target, info sweep.Info
 		tee = a.out
 	}
 	progress := newProgress(a.err, f.quiet)
-	s := &session.Sweeper{Plan: j.plan, Target: t, Record: a.record(j.out, j.old.id(), tee), Resume: j.old.earlier(), OnChange: progress.update}
+	s := &session.Sweeper{Plan: j.plan, Target: t, Record: a.record(j.out, j.old.id(), tee), Resume: j.old.earlier(), OnlyRequested: j.old.complete(), HoldChoice: true, OnChange: progress.update}
 	st, err := s.Run(ctx)
 	progress.end()
 	if err != nil && !errors.Is(err, context.Canceled) {
@@ -198,7 +198,7 @@ func (a *app) search(ctx context.Context, j job, t sweep.Target, info sweep.Info
 		code = c
 	}
 	return result{
-		ID: st.ID, State: st.State.String(), Choice: st.Choice, Trials: append([]trial.Trial{}, st.Trials...), Files: written, Exit: code,
+		ID: st.ID, State: st.State.String(), Choice: st.Choice, Trials: append([]trial.Trial{}, st.Trials...), Hold: heldOf(st), Files: written, Exit: code,
 	}, ctx.Err()
 }
 
@@ -221,7 +221,7 @@ func (a *app) report(j job, info sweep.Info, st session.Sweep, written []file) e
 		}
 		fmt.Fprintln(a.out)
 	}
-	for _, line := range summary(j.plan, info, st) {
+	for _, line := range append(summary(j.plan, info, st), holdLines(j.plan, st)...) {
 		fmt.Fprintln(a.out, wrapLine(line, a.textWidth()))
 	}
 	for _, w := range written {

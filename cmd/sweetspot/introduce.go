@@ -29,6 +29,8 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 		if info.Model.Images != "" {
 			a.note(f, "images   %s", info.Model.Images)
 		}
+	case info.Model.Made != "":
+		a.note(f, "bodies   %s", info.Model.Made)
 	case len(info.Model.Inputs) > 0: // a virtual device has none
 		a.note(f, "bodies   %s", handler.Describe(info.Model.Inputs))
 		if info.Model.Lengths != "" {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sweetspot/engine/catalog"
 	"sweetspot/sweep/plan"
 	"sweetspot/tui/chart"
 )
@@ -42,6 +43,35 @@ func TestLengthFlags(t *testing.T) {
 	} {
 		if _, err := f.options(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", f, err, want)
+		}
+	}
+}
+
+// TestHandlerFlags: a handler goes over a plan and to the engine's command line; of several models each has its own.
+func TestHandlerFlags(t *testing.T) {
+	p := plan.Plan{Handler: "base_handler", Vocabulary: "v.json"}
+	f := modelFlags{handlers: handlerFlags{handlers: []string{"detection_list,threshold=0.3"}, labels: []string{"a=b/labels.json"}}}
+	if err := f.overlay(&p); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"--handler=detection_list,threshold=0.3", "--labels=b/labels.json", "--vocab=v.json"}, modelArgs(p)); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	several := handlerFlags{handlers: []string{"image_classifier", "pose=keypoint_list"}, labels: []string{"./x=y.json", "pose=p.json"}}
+	got, err := several.choices()
+	want := map[string]catalog.HandlerChoice{
+		"": {Handler: "image_classifier", Labels: "./x=y.json"}, "pose": {Handler: "keypoint_list", Labels: "p.json"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v, -want +got\n%s", err, diff)
+	}
+	for text, f := range map[string]handlerFlags{
+		"there is no handler": {handlers: []string{"m=classifier"}},
+		"given twice":         {labels: []string{"a", "b"}},
+		"nothing is named":    {handlers: []string{"m="}},
+	} {
+		if _, err := f.choices(); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("%+v: %v, want %q", f, err, text)
 		}
 	}
 }

@@ -30,6 +30,7 @@ type result struct {
 	State  string        `json:"state"`           // done, aborted by a signal, or failed; "" if it was not run
 	Choice *trial.Choice `json:"choice"`          // nil if no setting is certain to keep the promise
 	Trials []trial.Trial `json:"trials"`          // in the order in which they were measured
+	Hold   *held         `json:"hold,omitempty"`  // missing without --hold, or if there was nothing to hold
 	Files  []file        `json:"files"`           // that it wrote
 	Exit   int           `json:"exit"`            // exit code
 	Error  string        `json:"error,omitempty"` // why the sweep could not be run

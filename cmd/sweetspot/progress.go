@@ -26,13 +26,15 @@ type progress struct {
 	quiet bool
 	width int
 
-	mu     sync.Mutex
-	shown  bool // the updated line is on the screen
-	last   time.Time
-	trials int  // number of printed trials
-	events int  // number of printed events
-	probes int  // number of service times in the printed line
-	cost   bool // the cost of the promise was printed
+	mu      sync.Mutex
+	shown   bool // the updated line is on the screen
+	last    time.Time
+	trials  int  // number of printed trials
+	events  int  // number of printed events
+	probes  int  // number of service times in the printed line
+	cost    bool // the cost of the promise was printed
+	held    int  // number of printed periods of the hold
+	holding bool // its beginning was printed
 }
 
 func newProgress(w io.Writer, quiet bool) *progress {
@@ -110,6 +112,7 @@ func (p *progress) update(st session.Sweep) {
 		}
 		fmt.Fprintln(p.w, line)
 	}
+	p.hold(st)
 	if p.live && st.Current != nil && time.Since(p.last) >= redrawInterval {
 		p.last = time.Now()
 		p.clear()

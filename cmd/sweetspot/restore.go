@@ -7,10 +7,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/target/oip"
 	"sweetspot/sweep/target/torchserve"
 )
 
@@ -18,18 +21,22 @@ import (
 // for it.
 func (a *app) restoreFile(management string) string {
 	sum := sha256.Sum256([]byte(management))
-	return a.env.stateFile(fmt.Sprintf("torchserve-%x.json", sum[:8]))
+	kind := "torchserve"
+	if strings.HasPrefix(management, oip.Prefix) {
+		kind = "oip"
+	}
+	return a.env.stateFile(fmt.Sprintf("%s-%x.json", kind, sum[:8]))
 }
 
 // restoreCommand restores the settings of servers whose sweep was killed.
 func (a *app) restoreCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "restore [URL]", Short: "restore the settings of a TorchServe whose sweep was killed", Args: cobra.MaximumNArgs(1),
+		Use: "restore [URL]", Short: "restore the settings of a server whose sweep was killed", Args: cobra.MaximumNArgs(1),
 		Long: `restore sets workers, batch size and batch delay of a running TorchServe to what they were before a sweep
-that was killed, so that it could not restore them itself. Without URL it restores all servers that need it. The next sweep of the
+that was killed, so that it could not restore them itself; of a Triton the configuration of the model. Without URL it restores all servers that need it. The next sweep of the
 server does the same.`,
-		Example: "  sweetspot restore\n  sweetspot restore http://127.0.0.1:8081 --key-file key_file.json\n  sweetspot restore --json",
+		Example: "  sweetspot restore\n  sweetspot restore http://127.0.0.1:8081 --key-file key_file.json\n  sweetspot restore oip+http://127.0.0.1:8000\n  sweetspot restore --json",
 	}
 	a.remote.bind(c.Flags())
 	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")
@@ -81,7 +88,7 @@ func printRestored(w io.Writer, done []restored, found int) {
 
 // restoreFiles returns the restore files that exist: of one server or of all.
 func (a *app) restoreFiles(args []string) ([]string, error) {
-	pattern := a.env.stateFile("torchserve-*.json")
+	pattern := a.env.stateFile("*-*.json")
 	if len(args) > 0 {
 		pattern = a.restoreFile(args[0])
 	}
@@ -89,7 +96,11 @@ func (a *app) restoreFiles(args []string) ([]string, error) {
 		return nil, errors.New("there is no folder for the state of this program: set HOME or XDG_STATE_HOME")
 	}
 	if len(args) == 0 {
-		return filepath.Glob(pattern)
+		all, err := filepath.Glob(pattern)
+		return slices.DeleteFunc(all, func(f string) bool {
+			name := filepath.Base(f)
+			return !strings.HasPrefix(name, "torchserve-") && !strings.HasPrefix(name, "oip-")
+		}), err
 	}
 	if _, err := os.Stat(pattern); err != nil {
 		return nil, nil //nolint:nilerr // there is nothing to restore
@@ -98,6 +109,9 @@ func (a *app) restoreFiles(args []string) ([]string, error) {
 }
 
 func (a *app) restoreOne(c *cobra.Command, file string) (restored, error) {
+	if strings.HasPrefix(filepath.Base(file), "oip-") {
+		return a.restoreOIP(c, file)
+	}
 	saved, err := torchserve.ReadSaved(file)
 	if err != nil {
 		return restored{}, err

@@ -23,6 +23,7 @@ import (
 type resumed struct {
 	header profiles.Header // header of its profile
 	sweep  session.EarlierSweep
+	done   bool // it was completed: only its choice is held
 }
 
 // resume reads the profile of --resume and returns the plan of the new sweep: that of
@@ -33,10 +34,10 @@ func (a *app) resume(fs *pflag.FlagSet, args []string, f *runFlags) (plan.Plan, 
 		return plan.Plan{}, nil, err
 	}
 	h := prof.Header
-	if err := resumable(prof); err != nil {
+	if err := resumable(prof, f.hold > 0); err != nil {
 		return plan.Plan{}, nil, err
 	}
-	r := &resumed{header: h}
+	r := &resumed{header: h, done: prof.State() == profiles.Done}
 	r.sweep.History = trial.History{Trials: prof.Trials, Probes: prof.Probes}
 	if err := json.Unmarshal(h.Plan, &r.sweep.Plan); err != nil {
 		return plan.Plan{}, nil, fmt.Errorf("%s: plan: %w", h.ID, err)
@@ -66,15 +67,19 @@ func (a *app) resume(fs *pflag.FlagSet, args []string, f *runFlags) (plan.Plan, 
 	return p, r, err
 }
 
-// resumable returns an error if a profile cannot be resumed.
-func resumable(p *profiles.Profile) error {
+// resumable returns an error if a profile cannot be resumed. A completed one can only be resumed to hold its choice.
+func resumable(p *profiles.Profile, hold bool) error {
 	h := p.Header
 	show := "see: sweetspot profiles show " + h.ID
 	switch {
 	case h.Kind != profiles.Sweep:
 		return withHint(show, "%s is a live recording, not a sweep: it cannot be resumed", h.ID)
+	case p.State() == profiles.Done && hold:
+		if _, ok := p.Choice(); !ok {
+			return withHint(show, "%s chose nothing: there is nothing to hold", h.ID)
+		}
 	case p.State() == profiles.Done:
-		return withHint(show, "%s was completed: there is nothing to resume", h.ID)
+		return withHint(show+"; to hold its choice, add --hold 1h", "%s was completed: there is nothing to resume", h.ID)
 	case p.State() == profiles.Running:
 		return withHint("to follow it: sweetspot --follow "+h.ID, "%s is still being written by another sweetspot", h.ID)
 	}
@@ -105,6 +110,9 @@ func (r *resumed) earlier() *session.EarlierSweep {
 	}
 	return &r.sweep
 }
+
+// complete reports whether the resumed sweep was completed, so that there is nothing to search.
+func (r *resumed) complete() bool { return r != nil && r.done }
 
 func (r *resumed) id() *string {
 	if r == nil {

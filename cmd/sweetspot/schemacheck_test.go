@@ -87,7 +87,7 @@ func documentOf(args []string, out []byte) (string, error) {
 	}
 	for word, name := range map[string]string{
 		"compare": "comparison", "show": "profile", "list": "profiles", "export": "choice", "check": "check",
-		"doctor": "doctor", "restore": "restore", "version": "version", "--sweep": "sweep",
+		"doctor": "doctor", "restore": "restore", "version": "version", "--sweep": "sweep", "--resume": "sweep", "--hold": "sweep",
 	} {
 		if has(word) || slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, word+"=") }) {
 			return name, nil

@@ -54,6 +54,14 @@ type (
 		T string `json:"t"`
 		trial.Choice
 	}
+	lineHold struct {
+		T string `json:"t"`
+		trial.HoldPeriod
+	}
+	lineHeld struct {
+		T string `json:"t"`
+		trial.Hold
+	}
 	lineEnd struct {
 		T string `json:"t"`
 		profiles.End
@@ -66,12 +74,14 @@ type (
 		Operators lineOperators `json:"operators"`
 		Event     lineEvent     `json:"event"`
 		Choice    lineChoice    `json:"choice"`
+		Hold      lineHold      `json:"hold"`
+		Held      lineHeld      `json:"held"`
 		End       lineEnd       `json:"end"`
 	}
 )
 
 // lineKinds are the kinds of lines, which are also the names of the fields of profileLine.
-var lineKinds = []string{"header", "probe", "trial", "operators", "event", "choice", "end"}
+var lineKinds = []string{"header", "probe", "trial", "operators", "event", "choice", "hold", "held", "end"}
 
 // schemaTypes are the types of the documents.
 var schemaTypes = map[string]any{
@@ -152,7 +162,7 @@ func (m *schemaMaker) make(v any) *jsonschema.Schema {
 		s := m.lines(r.ReflectFromType(reflect.TypeFor[profileLine]()))
 		shown := r.ReflectFromType(typ)
 		m.nullable(shown, typ)
-		kinds := map[string]string{"header": "header", "probes": "probe", "trials": "trial", "operators": "operators", "events": "event", "choice": "choice", "end": "end"}
+		kinds := map[string]string{"header": "header", "probes": "probe", "trials": "trial", "operators": "operators", "events": "event", "choice": "choice", "hold": "hold", "held": "held", "end": "end"}
 		for field, kind := range kinds {
 			p, _ := shown.Properties.Get(field)
 			ref := &jsonschema.Schema{Ref: "#/$defs/" + "Line" + defName(kind)}

@@ -60,9 +60,12 @@ func TestWrittenLinesAreValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	trend := trial.Trend{Drift: trial.Unclear, Why: "too short"}
 	err = errors.Join(
 		w.Probe(trial.Probe{}), w.Trial(trial.Trial{Role: trial.RoleLoad}), w.Recording(full, profiles.Series{StepS: 1}), w.Operators(trial.Operators{}),
 		w.Event(trial.Event{}), w.Choice(trial.Choice{}), w.Choice(trial.Choice{Why: trial.Explanation{Replicas: &replicas, Skipped: []trial.Skip{{}}, Lines: []trial.Line{{Text: "x"}}}}),
+		w.HoldPeriod(trial.HoldPeriod{}), w.HoldPeriod(trial.HoldPeriod{Broken: true, Backlog: true, Limited: true, Died: true, Error: "it ended"}),
+		w.Hold(trial.Hold{Latency: trend, Memory: trend, Ended: "stopped", ThrottledWhy: "no GPU"}),
 		w.End(profiles.Done, 0), w.Close(),
 	)
 	if err != nil {

@@ -51,6 +51,10 @@ func targetKinds() []targetKind {
 		{plan.TorchServe, "a TorchServe that is started for an archive", true, startTorchServe},
 		{"http://", "a TorchServe that runs, by its management address; several for a fleet behind --inference", true, openTorchServe},
 		{"https://", "the same, with TLS", true, openTorchServe},
+		{"oip+http://", "a server that speaks the Open Inference Protocol: Triton, KServe, OpenVINO Model Server, MLServer", true, openOIP},
+		{"oip+https://", "the same, with TLS", true, openOIP},
+		{"oip+grpc://", "the same over gRPC", true, openOIP},
+		{"oip+grpcs://", "the same over gRPC with TLS", true, openOIP},
 	}
 }
 

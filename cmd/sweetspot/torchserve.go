@@ -110,7 +110,7 @@ func (f *remoteFlags) readCertificates(c *torchserve.Config) error {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return fmt.Errorf("--ca: %s has no certificate in PEM", f.ca)
+		return withHint(trustCommand(f.ca), "--ca: %s has no certificate in PEM", f.ca)
 	}
 	c.TLS = &tls.Config{RootCAs: pool}
 	return nil

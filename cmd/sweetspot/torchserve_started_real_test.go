@@ -203,7 +203,7 @@ func certificateFiles(t *testing.T) (certificate, private string) {
 // its token or its certificate it is not changed.
 func TestRealTorchServeTLS(t *testing.T) {
 	certificate, private := certificateFiles(t)
-	s, command := secureServer(t, certificate, private)
+	s, command := secureServer(t, certificate, "certificate_file="+certificate+"\nprivate_key_file="+private+"\n")
 	keys := filepath.Join(s.Dir, "key_file.json")
 	trust := []string{"--ca", certificate, "--key-file", keys, "--metrics", filepath.Join(s.Dir, "logs")}
 	out := t.TempDir()
@@ -227,13 +227,13 @@ func TestRealTorchServeTLS(t *testing.T) {
 	}
 }
 
-// secureServer starts a real TorchServe with https addresses and tokens.
-func secureServer(t *testing.T, certificate, private string) (*torchservetest.Server, func(args ...string) *exec.Cmd) {
+// secureServer starts a real TorchServe with https addresses, whose certificate config names, and tokens.
+func secureServer(t *testing.T, certificate, config string) (*torchservetest.Server, func(args ...string) *exec.Cmd) {
 	t.Helper()
 	archive, dir := realArchive(t), t.TempDir()
 	s, err := torchservetest.Start(t, torchservetest.Options{
 		Store: filepath.Dir(archive), Secure: certificate,
-		Config: "load_models=scale=scale\ncertificate_file=" + certificate + "\nprivate_key_file=" + private + "\n",
+		Config: "load_models=scale=scale\n" + config,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -157,9 +157,8 @@ func (f *serveFlags) apply(fs *pflag.FlagSet, t config.TorchServe, b *bodyFlags,
 	}
 	sc.MaxResponseSize = int64(t.MaxResponseSize)
 	sc.CORS = server.CORS{Origin: t.CORSOrigin, Methods: t.CORSMethods, Headers: t.CORSHeaders}
-	if t.Keystore != "" && t.Certificate == "" {
-		return withHint("openssl pkcs12 -in STORE -nodes -nokeys -out cert.pem; openssl pkcs12 -in STORE -nodes -nocerts -out key.pem",
-			"keystore %s is not read: write certificate_file and private_key_file with PEM files", t.Keystore)
+	if err := checkKeystore(t, f.listen, f.management, f.metricsAt); err != nil {
+		return err
 	}
 	if t.Certificate != "" || t.PrivateKey != "" {
 		var err error

@@ -30,7 +30,7 @@ func (a *app) workbenchOrSweep(ctx context.Context, fs *pflag.FlagSet, args []st
 	switch {
 	case f.follow != "":
 		return a.follow(ctx, f, tty, why)
-	case f.sweep != "" || f.resume != "" || f.dryRun || f.json != "":
+	case f.sweep != "" || f.resume != "" || f.dryRun || f.json != "" || f.hold > 0:
 	case why != "":
 		a.note(f, "%s: running a sweep, as with --sweep", why)
 	default:

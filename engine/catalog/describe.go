@@ -35,8 +35,8 @@ type description struct {
 	noBatch bool
 	// noBatchWhy says who says so.
 	noBatchWhy string
-	given   map[string]lengths.Shape // sizes of open dimensions that the user gave
-	usual   map[string]lengths.Shape // those that a built-in model has else
+	given      map[string]lengths.Shape // sizes of open dimensions that the user gave
+	usual      map[string]lengths.Shape // those that a built-in model has else
 }
 
 func newDescription(info *onnxgraph.Info, o Options, usual map[string]lengths.Shape) (*description, error) {

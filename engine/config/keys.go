@@ -45,6 +45,7 @@ const (
 	keyMetricInterval  = "metric_time_interval"
 	keyMetricsMode     = "metrics_mode"
 	keyKeystore        = "keystore"
+	keyKeystoreType    = "keystore_type"
 	keyPrivateKey      = "private_key_file"
 	keyCertificate     = "certificate_file"
 	keyCORSOrigin      = "cors_allowed_origin"
@@ -103,7 +104,7 @@ func Keys() []Key {
 		key("default_service_handler", Text, "none"), key(keyEnvelope, Text, "none"),
 		key(keyNoTokens, Boolean, "false"), key(keyTokenMinutes, Float, "60"), key(keyModelAPI, Boolean, "false"),
 		key(keyAllowedURLs, Text, "file://.*|http(s)?://.*"), key(keyEnvURLs, Boolean, "false"),
-		key(keyKeystore, Text, "none"), key("keystore_pass", Text, "changeit"), key("keystore_type", Text, "PKCS12"),
+		key(keyKeystore, Text, "none"), key("keystore_pass", Text, "changeit"), key(keyKeystoreType, Text, "PKCS12"),
 		key(keyPrivateKey, Text, "none"), key(keyCertificate, Text, "none"),
 		key(keyCORSOrigin, Text, "none"), key(keyCORSMethods, Text, "none"), key(keyCORSHeaders, Text, "none"),
 		key("blacklist_env_vars", Text, "none"),

@@ -59,6 +59,7 @@ type Security struct {
 	Envelope     string // service_envelope; "" is none
 	AllowedURLs  string // regular expressions, with commas; "" is any, which TorchServe warns about
 	Keystore     string // file
+	KeystoreType string // "" is PKCS12
 	PrivateKey   string // file
 	Certificate  string // file
 	CORSOrigin   string
@@ -245,7 +246,7 @@ func (v *checker) setText(l Line, value string) {
 		keyInference: &t.InferenceAddress, keyManagement: &t.ManagementAddress, keyMetrics: &t.MetricsAddress,
 		keyGRPCHost: &t.GRPCInferenceHost, keyGRPCManageHost: &t.GRPCManagementHost,
 		keyModelStore: &t.ModelStore, keyAllowedURLs: &t.AllowedURLs, keyEnvelope: &t.Envelope,
-		keyMetricsConfig: &t.Metrics.Config, keyKeystore: &t.Keystore, keyPrivateKey: &t.PrivateKey, keyCertificate: &t.Certificate,
+		keyMetricsConfig: &t.Metrics.Config, keyKeystore: &t.Keystore, keyKeystoreType: &t.KeystoreType, keyPrivateKey: &t.PrivateKey, keyCertificate: &t.Certificate,
 		keyCORSOrigin: &t.CORSOrigin, keyCORSMethods: &t.CORSMethods, keyCORSHeaders: &t.CORSHeaders,
 	} {
 		if l.Key == key {

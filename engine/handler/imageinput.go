@@ -73,9 +73,13 @@ func (o ImageOptions) Input(s tensor.Spec) (ImageInput, bool) {
 }
 
 // AlwaysResized returns in for which also an image of the input's size is resized and cropped, as
-// in torchvision's Resize(256) and CenterCrop(224).
+// in torchvision's Resize(256) and CenterCrop(224). An input of any size becomes 224 x 224.
 func (in ImageInput) AlwaysResized() ImageInput {
+	const side = 224
 	in.always = true
+	if in.width < 0 && in.height < 0 {
+		in.width, in.height = side, side
+	}
 	return in
 }
 

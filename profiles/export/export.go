@@ -135,6 +135,11 @@ func Formats() []Format {
 			write: writeKServe, fields: kserveFields, read: readKServe, notes: kserveNotes,
 		},
 		{
+			Name: "ovms", File: "config.json", Help: "configuration of OpenVINO Model Server",
+			check: checkOVMS, adapt: forTriton,
+			write: writeOVMS, fields: ovmsFields, read: readOVMS, notes: ovmsNotes,
+		},
+		{
 			Name: "shell", File: "torchserve.sh", Help: "shell script that starts TorchServe with the settings",
 			check: checkTorchServeScript, adapt: forTorchServe,
 			write: writeShell, fields: shellFields, read: readShell, notes: shellNotes,

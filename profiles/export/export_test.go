@@ -213,7 +213,7 @@ func TestEverySetting(t *testing.T) {
 			s.Model.Outputs = []profiles.Tensor{{Name: "y'\n", Type: "BOOL", Shape: []int64{5}}}
 		}
 		for _, f := range export.Formats() {
-			d, err := export.Write(f.Name, s, false)
+			d, err := export.Write(f.Name, s, f.Name == "ovms")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -325,7 +325,7 @@ func FuzzVerify(f *testing.F) {
 	}
 	formats := export.Formats()
 	for i, format := range formats {
-		d, err := export.Write(format.Name, s, false)
+		d, err := export.Write(format.Name, s, format.Name == "ovms")
 		if err != nil {
 			f.Fatal(err)
 		}

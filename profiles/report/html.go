@@ -120,6 +120,9 @@ func (s *section) page(n, of int) pageSection {
 // state returns the class and the text of the verdict.
 func (s *section) state() (class, text string) {
 	p := s.profile
+	if class, text, ok := s.heldState(); ok {
+		return class, text
+	}
 	switch {
 	case s.choice >= 0 && s.rows[s.choice].Validated:
 		return "pass", "keeps the promise, validated"
@@ -191,6 +194,7 @@ func (s *section) addCharts(out *pageSection) {
 		}
 	}
 	add("frontier", "Throughput against latency", "Each mark is a setting: a disc keeps the promise, a cross breaks it, a ring is undecided. The line joins those of which no other one is both faster and quicker to answer.", s.scatter)
+	add("hold", "The hold", "The percentile of the promise in each period, with its interval. A cross certainly breaks the promise, a ring is undecided or was disturbed.", s.hold)
 	add("times", "Where the time goes", "Mean time of a request in the server, for the first settings.", s.times)
 	if _, note := s.utilization(wideChart); note != "" {
 		out.Facts = append(out.Facts, [2]string{"Use", note})

@@ -11,7 +11,7 @@ import (
 
 // Plot is one chart of a profile.
 type Plot struct {
-	Name    string // frontier, times, use, or a knob
+	Name    string // frontier, hold, times, use, or a knob
 	Picture *draw.Picture
 }
 
@@ -30,6 +30,7 @@ func (s *section) plots(width float64) []Plot {
 		}
 	}
 	add("frontier", s.scatter(width))
+	add("hold", s.hold(width))
 	add("times", s.times(width))
 	use, _ := s.utilization(width)
 	add("use", use)
@@ -41,7 +42,7 @@ func (s *section) plots(width float64) []Plot {
 
 // PlotNames returns the names of the charts that any profile may have.
 func PlotNames() []string {
-	out := []string{"frontier", "times", "use"}
+	out := []string{"frontier", "hold", "times", "use"}
 	for _, k := range knob.All() {
 		out = append(out, string(k.Name))
 	}

@@ -164,9 +164,9 @@ func (s *section) explanation() []trial.Line {
 	case !ok:
 		return nil
 	case len(c.Why.Lines) == 0 && c.Why.Text != "":
-		return []trial.Line{{Text: c.Why.Text}}
+		return append([]trial.Line{{Text: c.Why.Text}}, s.profile.HoldLines()...)
 	}
-	return c.Why.Lines
+	return append(slices.Clip(c.Why.Lines), s.profile.HoldLines()...)
 }
 
 // figure formats a figure for people.

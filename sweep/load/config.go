@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 )
@@ -41,24 +42,11 @@ func (c Config) withDefaults() Config {
 func (c Config) validate() error {
 	var errs []error
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if _, port, err := net.SplitHostPort(c.Addr); err != nil || port == "" {
-		fail("address %q: want host:port", c.Addr)
-	}
-	if !strings.HasPrefix(c.Path, "/") || strings.ContainsFunc(c.Path, func(r rune) bool { return r <= ' ' || r == 127 }) {
-		fail("path %q: want /... without blanks", c.Path)
-	}
 	if len(c.Bodies) == 0 {
 		fail("no request bodies: want at least one")
 	}
-	for i, b := range c.Bodies {
-		if strings.ContainsAny(b.Type, "\r\n") {
-			fail("body %d: content type %q: want one line", i, b.Type)
-		}
-	}
-	for _, h := range c.Header {
-		if h[0] == "" || strings.ContainsAny(h[0], " \t\r\n:") || strings.ContainsAny(h[1], "\r\n") {
-			fail("header %q: %q: want a name without blanks and a value of one line", h[0], h[1])
-		}
+	if c.Client == nil {
+		errs = append(errs, c.validateHTTP()...)
 	}
 	if c.Timeout < 0 || c.Limit < 0 || c.Block < 0 || c.Max < 0 {
 		fail("timeout %v, limit %v, block %v, max %d: want none below 0", c.Timeout, c.Limit, c.Block, c.Max)
@@ -70,6 +58,31 @@ func (c Config) validate() error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// validateHTTP checks the fields of a load without a Client.
+func (c Config) validateHTTP() []error {
+	var errs []error
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if _, port, err := net.SplitHostPort(c.Addr); err != nil || port == "" {
+		fail("address %q: want host:port", c.Addr)
+	}
+	if !strings.HasPrefix(c.Path, "/") || strings.ContainsFunc(c.Path, func(r rune) bool { return r <= ' ' || r == 127 }) {
+		fail("path %q: want /... without blanks", c.Path)
+	}
+	headers := c.Header
+	for i, b := range c.Bodies {
+		if strings.ContainsAny(b.Type, "\r\n") {
+			fail("body %d: content type %q: want one line", i, b.Type)
+		}
+		headers = append(slices.Clip(headers), b.Header...)
+	}
+	for _, h := range headers {
+		if h[0] == "" || strings.ContainsAny(h[0], " \t\r\n:") || strings.ContainsAny(h[1], "\r\n") {
+			fail("header %q: %q: want a name without blanks and a value of one line", h[0], h[1])
+		}
+	}
+	return errs
 }
 
 // validateSpec checks the fields of the load's mode.
@@ -129,11 +142,17 @@ func (c Config) requests() [][]byte {
 		fmt.Fprintf(&common, "Host: %s\r\n", c.Addr)
 	}
 	out := make([][]byte, len(c.Bodies))
+	if c.Client != nil {
+		return out // it has its own
+	}
 	for i, b := range c.Bodies {
 		var req bytes.Buffer
 		fmt.Fprintf(&req, "POST %s HTTP/1.1\r\n%s", c.Path, common.Bytes())
 		if b.Type != "" {
 			fmt.Fprintf(&req, "Content-Type: %s\r\n", b.Type)
+		}
+		for _, h := range b.Header {
+			fmt.Fprintf(&req, "%s: %s\r\n", h[0], h[1])
 		}
 		fmt.Fprintf(&req, "Content-Length: %d\r\n\r\n", len(b.Data))
 		req.Write(b.Data)

@@ -80,6 +80,14 @@ func (c *conn) close() {
 	c.run.mu.Unlock()
 }
 
+// send sends a request and records its result.
+func (c *conn) send(j job) error {
+	c.begin(j)
+	err := c.exchange()
+	c.finish(err)
+	return err
+}
+
 // begin starts the timeout of a request.
 func (c *conn) begin(j job) {
 	c.job, c.ans.keep = j, j.keep

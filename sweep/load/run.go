@@ -81,6 +81,9 @@ type driverMaker func(r *run, conns int) (send func(plan []time.Duration), err e
 // prepare makes the first connections. It returns a function that sends the load and returns
 // when no request is in flight.
 func (r *run) prepare(plan []time.Duration, driver driverMaker) (send func(), err error) {
+	if r.c.Client != nil {
+		return r.prepareCalls(plan)
+	}
 	if r.c.Spec.Mode == Closed {
 		conns, err := r.connect(r.c.Spec.Concurrency)
 		return func() { r.sendWithExpiry(func() { r.closed(conns) }) }, err
@@ -149,15 +152,15 @@ func (r *run) closed(conns []*conn) {
 	for _, c := range conns {
 		wg.Go(func() {
 			defer c.close()
-			r.client(c)
+			r.client(c.send)
 		})
 	}
 	wg.Wait()
 }
 
-// client sends one request after the other. After a broken connection it pauses, so that it
-// does not flood a server that has ended.
-func (r *run) client(c *conn) {
+// client sends one request after the other. After a broken connection, which is the error of send,
+// it pauses, so that it does not flood a server that has ended.
+func (r *run) client(send func(job) error) {
 	const pause = 50 * time.Millisecond
 	for !r.stopping() {
 		held, ok := r.throttle.wait(r.elapsed, r.stopped)
@@ -174,10 +177,7 @@ func (r *run) client(c *conn) {
 		}
 		j := r.job(n, r.elapsed(), 0)
 		j.held = held
-		c.begin(j)
-		err := c.exchange()
-		c.finish(err)
-		if err != nil {
+		if send(j) != nil {
 			select {
 			case <-time.After(pause):
 			case <-r.stopped:
@@ -191,6 +191,12 @@ func (r *run) open(conns []*conn, plan []time.Duration) {
 	for _, c := range conns {
 		r.pool.addConn(c)
 	}
+	r.pace(plan, r.pool.send)
+	r.pool.end()
+}
+
+// pace calls send at each time of the plan, from a locked thread.
+func (r *run) pace(plan []time.Duration, send func(job)) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	timer := time.NewTimer(time.Hour)
@@ -202,9 +208,8 @@ func (r *run) open(conns []*conn, plan []time.Duration) {
 		if r.stopping() {
 			break
 		}
-		r.pool.send(r.job(int64(i), t, max(now-t, 0)))
+		send(r.job(int64(i), t, max(now-t, 0)))
 	}
-	r.pool.end()
 }
 
 // sleep waits with the caller's timer. It returns false if the run is stopped.

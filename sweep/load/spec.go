@@ -26,6 +26,10 @@
 //
 // with durations in milliseconds, and the size of the request's batch.
 //
+// A [Client] sends the requests over another protocol instead. The arrivals, the samples and the check of
+// the generator are the same, but its floor is higher: the time of an answer is the time at which
+// the goroutine of its request goes on, and each request needs several wake-ups and memory.
+//
 // With TLS an open load needs one more wake-up per request, and the time of an answer is the time
 // at which it is read.
 package load
@@ -201,9 +205,10 @@ func (s *Spec) UnmarshalJSON(b []byte) error {
 
 // Body is one request body with its content type.
 type Body struct {
-	Type string
-	Data []byte
-	Name string // of its file, for errors; "" if it has none
+	Type   string
+	Data   []byte
+	Header [][2]string // of requests with this body, after those of the Config
+	Name   string      // of its file, for errors; "" if it has none
 }
 
 // Config configures one run.
@@ -212,6 +217,7 @@ type Config struct {
 	Path    string // request path, such as /predictions/mlp-wide
 	Header  [][2]string
 	TLS     *tls.Config // nil is plain TCP; it is not changed
+	Client  Client      // sends the requests over another protocol; Addr, Path, Header and TLS are then not used. nil is HTTP/1.1
 	Bodies  []Body      // sent round robin; at least one
 	Spec    Spec
 	Seed    uint64

@@ -135,6 +135,9 @@ func (p Plan) document() []keyValue {
 	}
 	add("budget", p.budgetTree())
 	add("trial", p.trialTree())
+	if p.Hold > 0 { // else plans without it keep their hashes
+		add("hold", p.Hold.String())
+	}
 	add("seed", literal(strconv.FormatUint(p.Seed, 10)))
 	return doc
 }

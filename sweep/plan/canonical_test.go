@@ -27,7 +27,7 @@ func randomPlan(r *rand.Rand) plan.Plan {
 	p := plan.Plan{
 		Model:    pick(r, texts...),
 		Input:    pick(r, texts...),
-		Target:   pick(r, "local", "virtual", "torchserve", "http://h:8081", "oip+https://[::1]:8000/x"),
+		Target:   pick(r, "local", "virtual", "torchserve", "http://h:8081", "oip+https://[::1]:8000/x", "oip+grpc://h:8001"),
 		Question: plan.Question(r.IntN(2)),
 		SLA: trial.SLA{
 			Percentile: 50 + r.Float64()*49.9, Limit: time.Duration(1000 + r.Int64N(1e11)),
@@ -205,7 +205,7 @@ func TestValidateReportsAll(t *testing.T) {
 	p.SLA.Percentile, p.Loads, p.Target = 10, nil, "moon"
 	p.Knobs = map[knob.Name]string{"batchsize": "1", knob.Workers: "none"}
 	want := []string{
-		`target: "moon": want local, virtual, command, torchserve, http://HOST:PORT or oip+http://HOST:PORT`,
+		`target: "moon": want local, virtual, command, torchserve, http://HOST:PORT, oip+http://HOST:PORT or oip+grpc://HOST:PORT`,
 		"sla: percentile: 10 is outside 50-99.99",
 		"load: 0 loads: want 1-64",
 		`knobs: "batchsize": unknown knob; did you mean batch_size?`,

@@ -131,6 +131,7 @@ func (d *decoder) plan(root *node, p *Plan) {
 			field{"max_requests", d.integer(&p.Trial.MaxRequests)},
 			field{"warmup", d.duration(&p.Trial.Warmup)},
 		)},
+		{"hold", d.duration(&p.Hold)},
 		{"seed", d.unsigned(&p.Seed)},
 	})
 	if version != Version {

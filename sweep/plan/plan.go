@@ -80,8 +80,9 @@ type Plan struct {
 	Constraints Constraints
 	Budget      Budget
 	Trial       Trial
-	AcceptFP16  bool   // FP16 may be chosen although its outputs disagree with those of FP32
-	Seed        uint64 // of all random numbers: loads, shuffling, strategies
+	Hold        time.Duration // how long the chosen settings are kept under load after the sweep; 0 is not at all
+	AcceptFP16  bool          // FP16 may be chosen although its outputs disagree with those of FP32
+	Seed        uint64        // of all random numbers: loads, shuffling, strategies
 
 	// Name distinguishes the plans of one file. Notes say how the file was read.
 	// Both are for people, and neither is part of the canonical text.

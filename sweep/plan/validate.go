@@ -101,7 +101,25 @@ func (p Plan) check() []fieldError {
 	c.checkCount("constraints: memory_mb", p.Constraints.MemoryMB)
 	c.checkCount("constraints: gpu_memory_mb", p.Constraints.GPUMemoryMB)
 	p.checkBudget(&c)
+	p.checkHold(&c)
 	return c
+}
+
+// The shortest and the longest hold.
+const (
+	minHold = time.Minute
+	maxHold = 7 * 24 * time.Hour
+)
+
+// checkHold checks the time that the choice is held. A ramp is no load that can be held.
+func (p Plan) checkHold(c *fieldErrors) {
+	switch {
+	case p.Hold == 0:
+	case p.Hold < minHold || p.Hold > maxHold:
+		c.add("hold", "%v is outside %v-%v; 0s holds nothing", p.Hold, minHold, maxHold)
+	case slices.ContainsFunc(p.Loads, func(l load.Spec) bool { return l.Mode == load.Ramp }) && !p.Question.SeeksRate():
+		c.add("hold", "a ramp cannot be held: its rate changes; use an open load with one rate")
+	}
 }
 
 func (p Plan) checkShapes(c *fieldErrors) {
@@ -126,12 +144,17 @@ func checkTarget(c *fieldErrors, target string) {
 		address, oip := strings.CutPrefix(at, "oip+")
 		switch u, err := url.Parse(address); {
 		case len(all) == 1 && (at == "local" || at == "virtual" || at == Command || at == TorchServe):
-		case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-			c.add("target", "%q: want local, virtual, command, torchserve, http://HOST:PORT or oip+http://HOST:PORT", at)
+		case err != nil || u.Host == "" || !isScheme(u.Scheme, oip):
+			c.add("target", "%q: want local, virtual, command, torchserve, http://HOST:PORT, oip+http://HOST:PORT or oip+grpc://HOST:PORT", at)
 		case oip && len(all) > 1:
 			c.add("target", "%q: several servers are for TorchServe: http://HOST:PORT,http://HOST:PORT", at)
 		}
 	}
+}
+
+// isScheme reports whether an address may begin with a scheme: with TLS or without; gRPC is of the Open Inference Protocol.
+func isScheme(scheme string, oip bool) bool {
+	return scheme == "http" || scheme == "https" || oip && (scheme == "grpc" || scheme == "grpcs")
 }
 
 // Targets returns the addresses of the target of a plan: several, joined by commas, are a fleet. Another target is

@@ -106,7 +106,7 @@ func (c carryCheck) keyOf(s knob.Settings, l load.Spec) pointKey {
 func requestsKey(p plan.Plan) string {
 	p.Model, p.Target, p.Server = "", "", nil // the model and the machine are compared by their hashes
 	p.Options, p.Question, p.SLA, p.Loads, p.Knobs = knob.Options{}, 0, trial.SLA{}, nil, nil
-	p.Cost = 0
+	p.Cost, p.Hold = 0, 0
 	p.Strategy, p.Order, p.Objective, p.Constraints = "", 0, 0, plan.Constraints{}
 	p.Budget, p.Trial, p.Seed, p.MaxRequestSize = plan.Budget{}, plan.Trial{}, 0, 0
 	if p.Input != "" {

@@ -48,6 +48,18 @@ type Fitted struct {
 // largestResidual is the Residual up to which predictions are of use.
 const largestResidual = .25
 
+// doubtfulResidual is the Residual above which Doubt is not empty. A quiet machine has about .08.
+const doubtfulResidual = .1
+
+// Doubt says why the predictions may be far off; "" if nothing is known.
+func (f Fitted) Doubt() string {
+	if f.Residual <= doubtfulResidual {
+		return ""
+	}
+	percent := 100 * (math.Exp(f.Residual) - 1)
+	return fmt.Sprintf("the loads differ by %.0f%% from the simulation, and the predictions may too: end other work on the machine, and repeat it", percent)
+}
+
 // Check returns an error if the simulation does not have the rates of the probes, so that it
 // predicts nothing.
 func (f Fitted) Check() error {

@@ -160,7 +160,8 @@ type Sweep struct {
 	Unconfirmed int                 // index into Trials of the best setting that no validation has confirmed, -1 without one or with a Choice
 	Events      []trial.Event
 	Choice      *trial.Choice
-	Problem     string // why it failed, or why the profile could not be written
+	Hold        *HoldState // nil unless the choice is or was held
+	Problem     string     // why it failed, or why the profile could not be written
 }
 
 // Level is the severity of a message.

@@ -25,6 +25,7 @@ type Sweeper struct {
 	Resume *EarlierSweep // the sweep that is resumed; nil for none
 	// OnlyRequested measures the points of Request and no points of the strategy.
 	OnlyRequested bool
+	HoldChoice    bool                // keep the choice under load for the Hold of the plan
 	OnSamples     func([]load.Sample) // called with new samples; may be nil
 	OnChange      func(Sweep)         // called after every change of state, by the goroutine of Run; may be nil
 
@@ -121,6 +122,9 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 		}
 		s.Problem = out.Ended
 	})
+	if err == nil && w.holds(out) {
+		err = w.hold(ctx, rec, out)
+	}
 	return w.end(rec, out.Aborted, err)
 }
 
@@ -312,14 +316,12 @@ func (w *Sweeper) end(rec Recording, aborted bool, err error) (Sweep, error) {
 	return w.State(), err
 }
 
-// exitCodeOf returns the exit code of a sweep: 0 if a setting meets the promise, 2 if none does, 3
-// if that is undecided, 1 if the sweep failed.
+// exitCodeOf returns the exit code of a sweep: 0 if a setting meets the promise, and has kept it if it was held, 2 if none
+// does, 3 if that is undecided, 1 if the sweep failed.
 func exitCodeOf(s Sweep, final SweepState) int {
 	switch {
 	case final == Failed:
 		return 1
-	case s.Choice != nil:
-		return 0
 	}
 	return ExitCode(s)
 }
@@ -327,6 +329,8 @@ func exitCodeOf(s Sweep, final SweepState) int {
 // ExitCode returns the exit code of a sweep that has ended and did not fail.
 func ExitCode(s Sweep) int {
 	switch {
+	case s.Choice != nil && s.Hold != nil && s.Hold.Result != nil:
+		return holdExit(*s.Hold.Result)
 	case s.Choice != nil:
 		return 0
 	case s.Impossible != "":

@@ -336,7 +336,8 @@ type ResourceUse struct {
 	CPUPercent          Num    `json:"cpu_percent"`
 	GeneratorCPUPercent Num    `json:"generator_cpu_percent"`
 	RSSMB               Num    `json:"rss_mb"`
-	RSSIsBound          bool   `json:"rss_up_to,omitempty"` // RSSMB is an upper bound: the server may have kept memory of earlier, larger settings
+	RSSDuringMB         Num    `json:"rss_during_mb,omitzero"` // largest resident memory during the trial; missing if it is not known
+	RSSIsBound          bool   `json:"rss_up_to,omitempty"`    // RSSMB is an upper bound: the server may have kept memory of earlier, larger settings
 	GPU                 GPUUse `json:"gpu"`
 }
 
@@ -385,6 +386,7 @@ type Result struct {
 	// warning has the reason. The result then does not describe the server.
 	GeneratorLimited bool      `json:"generator_limited,omitempty"`
 	Warnings         []Warning `json:"warnings"`
+	Held             *Held     `json:"-"` // for a hold; not recorded with trials
 	// FP16 is of trials in FP16; Answers of targets that can be asked without load. Both are nil if
 	// nothing was compared.
 	FP16    *FP16Agreement `json:"fp16,omitempty"`

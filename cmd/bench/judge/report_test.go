@@ -111,6 +111,18 @@ func TestReportCodeOK(t *testing.T) {
 	}
 }
 
+// A part of a set has not all figures.
+func TestPartOfASet(t *testing.T) {
+	var out strings.Builder
+	r := judge.NewReport(&out, judge.Goals{{Name: "a.bb", Compare: judge.AtMost, Number: 1}}, false)
+	r.Begin(judge.Run{Name: "a", Mode: "quick", Only: []string{"x", "y"}})
+	r.Add(judge.Figure{Name: "a.b", Value: 1})
+	r.End(time.Second)
+	if err := r.Close(); err != nil || !strings.Contains(out.String(), "quick, only x,y, seed") {
+		t.Errorf("%v, %s", err, out.String())
+	}
+}
+
 // A goal without a figure would never be checked.
 func TestGoalWithoutFigure(t *testing.T) {
 	r := judge.NewReport(&strings.Builder{}, judge.Goals{{Name: "a.bb", Compare: judge.AtMost, Number: 1}}, false)

@@ -213,6 +213,8 @@ func imagesOf(m *engine.Model) string {
 		return handler.ImageOptions{}.Describe(m.Inputs)
 	case *handler.Tensors:
 		return h.Images.Describe(m.Inputs)
+	case interface{ Images() string }:
+		return h.Images()
 	}
 	return ""
 }

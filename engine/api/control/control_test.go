@@ -97,7 +97,7 @@ func TestInfo(t *testing.T) {
 	want := control.Info{
 		Cores: 4, MemoryMB: 1000, Runtime: "doubler 1.0",
 		Models: []control.Model{{
-			Name: "m", Version: "1.0", Source: "builtin:m", SHA256: "ab", BatchAxis: true, BatchWhy: "two items gave what one gives",
+			Name: "m", Version: "1.0", Source: "builtin:m", SHA256: "ab", BatchAxis: true, BatchWhy: "two items gave what one gives", Backend: "doubler",
 			Inputs: x, Outputs: x, Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.Eager},
 			Limits: control.Limits{Rule: knob.Eager, Cores: 4, BatchAxis: true, BatchWhy: "two items gave what one gives"},
 		}},

@@ -210,8 +210,11 @@ func metadataOf(m *engine.Model) *metadata {
 	d := &metadata{
 		Inputs: slices.Clip(m.Inputs), Outputs: slices.Clip(m.Outputs), BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, SHA256: m.SHA256, Warnings: m.Warnings,
 	}
-	if h, ok := m.Handler.(*handler.Tensors); ok {
+	switch h := m.Handler.(type) {
+	case *handler.Tensors:
 		d.Images = h.Images.Describe(m.Inputs)
+	case interface{ Images() string }:
+		d.Images = h.Images()
 	}
 	return d
 }

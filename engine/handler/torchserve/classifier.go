@@ -11,7 +11,7 @@ import (
 
 // visionDefaults are the options of TorchServe's handlers of pictures: Resize(256), CenterCrop(224),
 // ToTensor and Normalize of torchvision.
-const visionDefaults = "normalize=imagenet,resize=crop"
+var visionDefaults = imageDefaults{normalize: "imagenet", resize: "crop"}
 
 // Classifier is image_classifier: the probabilities of the most probable classes.
 type Classifier struct {
@@ -61,6 +61,8 @@ func (c *Classifier) Postprocess(dst []byte, out tensor.Item, _ any) ([]byte, er
 	}
 	return appendObject(dst, members), nil
 }
+
+func (c *Classifier) input() handler.ImageInput { return c.images.in }
 
 // Describe implements [Steps].
 func (c *Classifier) Describe() string {

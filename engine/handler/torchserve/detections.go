@@ -109,7 +109,7 @@ func (d detections) read(out tensor.Item) ([]detection, error) {
 
 // box returns corners in pixels of the picture, for corners in pixels of the input.
 func (s imageState) box(c [4]float32) [4]float32 {
-	if s.width == 0 { // there was no picture
+	if s.width == 0 {
 		return c
 	}
 	left, top := s.Back(float64(c[0]), float64(c[1]))
@@ -186,6 +186,8 @@ func (d *DetectionList) Postprocess(dst []byte, out tensor.Item, state any) ([]b
 	}
 	return append(dst, ']'), nil
 }
+
+func (d *DetectionList) input() handler.ImageInput { return d.images.in }
 
 // Describe implements [Steps].
 func (d *DetectionList) Describe() string {

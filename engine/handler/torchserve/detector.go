@@ -22,7 +22,7 @@ const defaultThreshold = 0.5
 
 // detectorDefaults are the options of TorchServe's object_detector, ToTensor of torchvision. A
 // picture that does not have the size of the input is stretched.
-const detectorDefaults = "normalize=0..1,resize=stretch"
+var detectorDefaults = imageDefaults{normalize: "0..1", resize: "stretch"}
 
 // Initialize implements [Steps].
 func (d *Detector) Initialize(in, out []tensor.Spec) error {
@@ -67,6 +67,8 @@ func (d *Detector) Postprocess(dst []byte, out tensor.Item, state any) ([]byte, 
 	}
 	return append(dst, ']'), nil
 }
+
+func (d *Detector) input() handler.ImageInput { return d.images.in }
 
 // Describe implements [Steps].
 func (d *Detector) Describe() string {

@@ -1,7 +1,12 @@
 package torchserve_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"image"
+	"image/jpeg"
+	"image/png"
 	"testing"
 
 	"sweetspot/engine/handler"
@@ -43,9 +48,13 @@ func checkBody(t *testing.T, name string, o torchserve.Options, in, out []tensor
 }
 
 func FuzzPictureHandlers(f *testing.F) {
-	for _, file := range []string{"plain.jpg", "luma.jpg", "palette.png", "gray.png"} {
-		f.Add("", readPicture(f, file))
+	var asPNG, asJPEG bytes.Buffer
+	img := image.NewRGBA(image.Rect(0, 0, 5, 3))
+	if err := errors.Join(png.Encode(&asPNG, img), jpeg.Encode(&asJPEG, img, nil)); err != nil {
+		f.Fatal(err)
 	}
+	f.Add("", asPNG.Bytes())
+	f.Add("image/jpeg", asJPEG.Bytes())
 	for _, text := range []string{`[[[1]]]`, `"iVBORw0KGgo="`, `{"instances":[{"b64":"/9j/"}]}`, `{"instances":[[[[1,2],[3,4]],[[1,2],[3,4]],[[1,2],[3,4]]]]}`, `{"inputs":[{"name":"x","datatype":"BYTES","data":["AA=="]}]}`} {
 		f.Add("application/json", []byte(text))
 	}

@@ -74,6 +74,15 @@ func New(s Steps, c Config) *Handler {
 // Steps returns the steps.
 func (h *Handler) Steps() Steps { return h.steps }
 
+// Images describes how pictures become the input; "" if the handler takes none.
+func (h *Handler) Images() string {
+	p, ok := h.steps.(interface{ input() handler.ImageInput })
+	if !ok {
+		return ""
+	}
+	return p.input().String()
+}
+
 // Instances returns the handler for the JSON of KServe v1. It implements engine.InstanceReader.
 func (h *Handler) Instances() engine.Handler { return h.instances }
 
@@ -105,6 +114,16 @@ func (h *Handler) DecodedSize(b payload.Body) int64 {
 		n += h.steps.PreprocessedSize(in.Input)
 	}
 	return n
+}
+
+// Inputs returns the inputs of a request, one for each row.
+func (h *Handler) Inputs(b payload.Body) ([]Input, error) {
+	inputs, err := h.config.Envelope.open(b)
+	out := make([]Input, len(inputs))
+	for i, in := range inputs {
+		out[i] = in.Input
+	}
+	return out, err
 }
 
 // rowState is what Encode needs of a row.

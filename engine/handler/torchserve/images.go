@@ -15,34 +15,39 @@ import (
 type images struct {
 	options handler.ImageOptions // chosen by people
 
-	spec tensor.Spec
-	in   handler.ImageInput
+	spec   tensor.Spec
+	in     handler.ImageInput
+	inputs int // of the model; those after the first may be left out
 }
+
+// imageDefaults are the options for what people have not chosen.
+type imageDefaults struct{ normalize, resize string }
 
 // imageState is what the postprocessing knows about the picture of a row.
 type imageState struct {
 	handler.Placement
-	width, height int // of the input; 0 if the request had no picture
+	width, height int // of the input; 0 is unknown
 }
 
-// initialize finds the input of the model. defaults are the options for what people have not chosen.
-func (im *images) initialize(in []tensor.Spec, defaults string) error {
+// initialize finds the input of the model. Its normalization is the default one if it is of floats and has colors.
+func (im *images) initialize(in []tensor.Spec, defaults imageDefaults) error {
 	if len(in) > 1 && !in[1].Optional {
 		return fmt.Errorf("the model takes %d inputs, and this handler fills one with a picture; set the others with --value", len(in))
 	}
-	im.spec = in[0]
+	im.spec, im.inputs = in[0], len(in)
 	plain, ok := im.options.Input(in[0])
 	if !ok {
 		return fmt.Errorf("input %q is no picture, which has three dimensions, of them 3 or 1 channels first or last, of floats or UINT8: %s", in[0].Name, in[0])
 	}
-	o := im.options
+	text := "resize=" + defaults.resize
 	if plain.Channels() == 3 && in[0].Type.IsFloat() {
-		d, err := handler.ParseImageOptions(defaults)
-		if err != nil {
-			return err
-		}
-		o = o.Or(d)
+		text += ",normalize=" + defaults.normalize
 	}
+	d, err := handler.ParseImageOptions(text)
+	if err != nil {
+		return err
+	}
+	o := im.options.Or(d)
 	if err := o.Check(in[:1]); err != nil {
 		return fmt.Errorf("image options: %w", err)
 	}
@@ -62,14 +67,25 @@ func (im *images) preprocess(in Input) (tensor.Item, any, error) {
 			media = handler.TypeJSON
 		}
 		item, err := handler.Decode(media, in.Data, []tensor.Spec{im.spec})
-		return item, imageState{}, err
+		if err != nil {
+			return nil, nil, err
+		}
+		w, h := im.in.SizeOf(item[0].Shape)
+		return im.row(item[0]), imageState{handler.Placement{Width: w, Height: h, ScaleX: 1, ScaleY: 1}, w, h}, nil
 	}
 	t, at, err := im.in.Decode(file)
 	if err != nil {
 		return nil, nil, err
 	}
 	width, height := im.in.SizeOf(t.Shape)
-	return tensor.Item{t}, imageState{at, width, height}, nil
+	return im.row(t), imageState{at, width, height}, nil
+}
+
+// row returns the row with a first input, and without the others.
+func (im *images) row(t tensor.Tensor) tensor.Item {
+	item := make(tensor.Item, im.inputs)
+	item[0] = t
+	return item
 }
 
 // file returns the bytes of the picture of in; false if it is a list of numbers or their bytes.

@@ -23,7 +23,7 @@ type KeypointList struct {
 	out    tensor.Spec
 }
 
-const keypointDefaults = "normalize=imagenet,resize=pad"
+var keypointDefaults = imageDefaults{normalize: "imagenet", resize: "pad"}
 
 // Initialize implements [Steps].
 func (k *KeypointList) Initialize(in, out []tensor.Spec) error {
@@ -58,10 +58,10 @@ type point struct {
 }
 
 // Postprocess appends [{"keypoints": [[x, y, score], ...]}], in pixels of the picture. Without a picture in the
-// request the pixels are those of the input.
+// request they are those of the input.
 func (k *KeypointList) Postprocess(dst []byte, out tensor.Item, state any) ([]byte, error) {
 	at, _ := state.(imageState)
-	if at.width == 0 { // the request had numbers, of the size that the input has
+	if at.width == 0 { // without a state the input has its declared size
 		at.width, at.height = k.images.in.SizeOf(k.images.spec.Shape)
 		at.ScaleX, at.ScaleY = 1, 1
 	}
@@ -150,6 +150,8 @@ func quarter(before, after float32) float64 {
 	}
 	return 0
 }
+
+func (k *KeypointList) input() handler.ImageInput { return k.images.in }
 
 // Describe implements [Steps].
 func (k *KeypointList) Describe() string {

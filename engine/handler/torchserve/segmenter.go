@@ -82,6 +82,8 @@ func separator(i, n int) string {
 	return ","
 }
 
+func (s *Segmenter) input() handler.ImageInput { return s.images.in }
+
 // Describe implements [Steps].
 func (s *Segmenter) Describe() string {
 	return fmt.Sprintf("a picture (%s); for each pixel the most probable class and its probability", s.images.in)

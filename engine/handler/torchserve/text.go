@@ -19,7 +19,6 @@ type TextClassifier struct {
 	NGrams     int // the longest sequence of tokens that has an id of its own; 0 is 2
 
 	in, out []tensor.Spec
-	place   int // of the output
 }
 
 const defaultNGrams = 2

@@ -290,11 +290,15 @@ func TestPositions(t *testing.T) {
 			`[{"bbox": [0, 150, 400, 300], "score": 0.9}, {"bbox": [100, 75, 200, 150], "score": 0.6}]`,
 		},
 		{
-			"keypoint_list", []tensor.Spec{spec("heatmaps", tensor.Float32, 2, 25, 50)}, tensor.Item{float32s([]int64{2, 25, 50}, heat...)},
+			"keypoint_list",
+			[]tensor.Spec{spec("heatmaps", tensor.Float32, 2, 25, 50)},
+			tensor.Item{float32s([]int64{2, 25, 50}, heat...)},
 			fmt.Sprintf(`[{"keypoints": [[%v, %v, 2], [%v, 0, 3]]}]`, (20.25*4-33)/scaleX, 9.75*4*3, -33/scaleX),
 		},
 		{
-			"keypoint_list", []tensor.Spec{spec("kpts", tensor.Float32, 1, 2)}, tensor.Item{float32s([]int64{1, 2}, 166, 50)},
+			"keypoint_list",
+			[]tensor.Spec{spec("kpts", tensor.Float32, 1, 2)},
+			tensor.Item{float32s([]int64{1, 2}, 166, 50)},
 			`[{"keypoints": [[400, 150]]}]`,
 		},
 	} {
@@ -332,5 +336,35 @@ func TestOddOutputs(t *testing.T) {
 	raw, err := h.Encode(nil, payload.Format(handler.Raw), payload.Answer{Items: []tensor.Item{{float32s([]int64{3}, 1, 2, 3)}}})
 	if err != nil || len(raw.Data) != 12 {
 		t.Errorf("as bytes: %v, %v", raw, err)
+	}
+}
+
+// An input of any size becomes 224 x 224, as in TorchServe. Inputs that may be left out are, and gray ones have the usual resizing of
+// the handler too.
+func TestOtherInputs(t *testing.T) {
+	file := torchserve.Input{Data: readPicture(t, "small.png")}
+	want, _, err := stepsFor(t, true, "").Preprocess(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	optional := spec("scale", tensor.Float32, 1)
+	optional.Optional = true
+	open := named(t, "image_classifier", torchserve.Options{}, []tensor.Spec{spec("x", tensor.Float32, 3, -1, -1), optional}, scores)
+	got, _, err := open.Preprocess(file)
+	if err != nil || len(got) != 2 || !got[1].IsZero() {
+		t.Fatalf("%d inputs, %v", len(got), err)
+	}
+	if diff := cmp.Diff(want[0], got[0]); diff != "" {
+		t.Error("an input of any size gets other pixels")
+	}
+	gray := named(t, "keypoint_list", torchserve.Options{}, []tensor.Spec{spec("x", tensor.Uint8, 1, 10, 100)}, []tensor.Spec{spec("heat", tensor.Float32, 1, 5, 5)})
+	row, _, err := gray.Preprocess(file)
+	if err != nil || row[0].Data[0] != 0 || row[0].Data[50] == 0 {
+		t.Errorf("a gray picture is not padded: %v", err)
+	}
+	h := opened(t, "image_classifier", torchserve.Options{}, torchserve.KServe, photo, scores)
+	inputs, err := h.Inputs(payload.Body{Type: "application/json", Data: []byte(`{"instances": ["a", {"data": [1]}]}`)})
+	if diff := cmp.Diff([]torchserve.Input{{Data: []byte(`"a"`), JSON: true}, {Data: []byte("[1]"), JSON: true}}, inputs); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
 	}
 }

@@ -49,14 +49,15 @@ func (discard) Event(trial.Event) error   { return nil }
 func (discard) Choice(trial.Choice) error { return nil }
 
 // TestSlowStart: a server that is three times slower in its first 200 requests passes as it does after them, although they
-// are most of each trial.
+// are a quarter of each trial, and the choice is the one of the steady server. While it is slow, no settings keep the promise: 60 ms with 4
+// instances and 120 with 2, in place of 20 and 40.
 func TestSlowStart(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts two servers that are slow for some seconds each")
 	}
 	p := serverPlan("-mode", "slow")
 	p.Server.Live, p.Knobs = nil, map[knob.Name]string{"instances": "2,4", "max_batch_size": "1"}
-	p.SLA, p.Loads = trial.SLA{Percentile: 80, Limit: 40 * time.Millisecond}, []load.Spec{{Mode: load.Closed, Concurrency: 8}}
+	p.SLA, p.Loads = trial.SLA{Percentile: 90, Limit: 55 * time.Millisecond}, []load.Spec{{Mode: load.Closed, Concurrency: 8}}
 	d := open(t, p)
 	info, err := d.Info(t.Context())
 	if err != nil {
@@ -67,7 +68,7 @@ func TestSlowStart(t *testing.T) {
 	}
 	points, _ := p.Points(info.Limits, info.Current, info.Fixed)
 	r := sweep.Runner{
-		Target: d, Strategy: search.NewGrid(points), Recorder: discard{}, SLA: p.SLA, Seed: 1, FirstNumber: 1, Requests: 240, Rules: rank.RulesOf(p),
+		Target: d, Strategy: search.NewGrid(points), Recorder: discard{}, SLA: p.SLA, Seed: 1, FirstNumber: 1, Requests: 800, Rules: rank.RulesOf(p),
 		Explain: func([]trial.Trial, int) trial.Explanation { return trial.Explanation{} },
 	}
 	out, err := r.Run(t.Context())
@@ -75,9 +76,10 @@ func TestSlowStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	warned := 0
+	const chosen = "instances=4 max_batch_size=1"
 	for _, x := range out.Trials {
-		t.Logf("%s %v %s: %.0f/s, P80 %.1f ms, %v", x.Role, x.Settings, x.Verdict.Label(), x.Throughput.Value.Or(0), x.Verdict.ValueMS.Or(0), x.Warnings)
-		if x.Verdict.Likely() == trial.Fail {
+		t.Logf("%s %v %s: %.0f/s, P90 %.1f ms, %s, %v", x.Role, x.Settings, x.Verdict.Label(), x.Throughput.Value.Or(0), x.Verdict.ValueMS.Or(0), x.Verdict.Why, x.Warnings)
+		if x.Settings.Own == chosen && x.Verdict.Likely() == trial.Fail {
 			t.Errorf("%v: %s, %s", x.Settings, x.Verdict.Label(), x.Verdict.Why)
 		}
 		for _, w := range x.Warnings {
@@ -85,6 +87,13 @@ func TestSlowStart(t *testing.T) {
 				warned++
 			}
 		}
+	}
+	best := out.Best
+	if best < 0 { // so few requests may not be enough for a certain verdict
+		best = out.Unconfirmed
+	}
+	if best < 0 || out.Trials[best].Settings.Own != chosen {
+		t.Errorf("the best are trial %d, want %s", best, chosen)
 	}
 	if warned == 0 {
 		t.Error("no trial says that it was measured again")

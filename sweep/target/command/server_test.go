@@ -113,7 +113,7 @@ func serve(args []string) int {
 	return 1
 }
 
-// serveSlowStart serves requests of 5 ms, as many at a time as there are instances. The first 200 take three times as
+// serveSlowStart serves requests of 10 ms, as many at a time as there are instances. The first 200 take three times as
 // long.
 func serveSlowStart(port string, instances int) int {
 	var n atomic.Int64
@@ -124,9 +124,9 @@ func serveSlowStart(port string, instances int) int {
 		}
 		free <- struct{}{}
 		defer func() { <-free }()
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond)
 		if n.Add(1) <= 200 {
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(20 * time.Millisecond)
 		}
 	}))
 	return 1

@@ -33,7 +33,7 @@ func scaledOf(r monitor.Reading, unit float64) trial.Num {
 func useOf(w monitor.Summary, r load.Result) trial.ResourceUse {
 	g := w.GPU
 	u := trial.ResourceUse{
-		CPUPercent: numOf(w.CPUPercent), RSSMB: scaledOf(w.PeakRSSBytes, mb),
+		CPUPercent: numOf(w.CPUPercent), RSSMB: scaledOf(w.PeakRSSBytes, mb), RSSDuringMB: scaledOf(w.RSSBytes, mb),
 		GPU: trial.GPUUse{
 			PercentMean: numOf(g.PercentMean), PercentMax: numOf(g.PercentMax), MemoryMB: scaledOf(g.MemoryBytes, mb),
 			PowerW: numOf(g.PowerW), SMMHz: numOf(g.SMMHz), Throttled: g.Throttled, Reason: g.Reason,

@@ -4,6 +4,7 @@ The server has the models scale, pair and words of testdata/bodies and the model
 returns an FP16 input. Usage: client_grpc.py HOST:PORT KEY
 """
 
+import queue
 import sys
 
 import numpy as np
@@ -56,7 +57,7 @@ a, n = np.array([[1.5, 2.5], [10, 20]], np.float32), np.array([[3], [-2]], np.in
 inputs = [input_of("n", n, "INT64"), input_of("a", a, "FP32")]
 outputs = [oip.InferRequestedOutput("next"), oip.InferRequestedOutput("scaled")]
 answer = client.infer("pair", inputs, model_version="1.0", outputs=outputs, headers=headers)
-equal(answer.as_numpy("scaled"), a * n)
+equal(answer.as_numpy("scaled"), (a * n).astype(np.float32))
 equal(answer.as_numpy("next"), n + 1)
 assert client.infer("pair", inputs, outputs=outputs[:1], headers=headers).as_numpy("scaled") is None
 
@@ -68,12 +69,14 @@ h = np.array([[1, 2.5], [-3, 65504]], np.float16)
 equal(client.infer("half", [input_of("x", h, "FP16")], headers=headers).as_numpy("y"), h)
 
 # Requests in parallel get their own answers.
-waiting = []
-for i in range(32):
-    row = np.full((1 + i % 3, 4), i, np.float32)
-    waiting.append((row, client.async_infer("scale", [input_of("x", row, "FP32")], headers=headers)))
-for row, answer in waiting:
-    equal(answer.get_result().as_numpy("y"), 2 * row)
+answers = queue.Queue()
+rows = [np.full((1 + i % 3, 4), i, np.float32) for i in range(32)]
+for i, row in enumerate(rows):
+    client.async_infer("scale", [input_of("x", row, "FP32")], lambda result, error, i=i: answers.put((i, result, error)), headers=headers)
+for _ in rows:
+    i, result, error = answers.get(timeout=60)
+    assert error is None, error
+    equal(result.as_numpy("y"), 2 * rows[i])
 
 # Errors have their code and text.
 fails(lambda: client.infer("none", [input_of("x", x, "FP32")], headers=headers), "NOT_FOUND", "Model not found: none")

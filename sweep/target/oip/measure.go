@@ -1,0 +1,52 @@
+package oip
+
+import (
+	"context"
+	"fmt"
+
+	"sweetspot/sweep"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/target/drive"
+	"sweetspot/sweep/trial"
+)
+
+func (t *Target) run() drive.Run { return drive.Run{Config: t.load, Timeout: t.cfg.Timeout} }
+
+// Measure runs the load until m.Stop returns true.
+func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
+	if err := sweep.CheckRate(m.Load, t.cfg.MaxRate); err != nil {
+		return trial.Result{}, err
+	}
+	m = sweep.WholeLoad(m)
+	defer t.gate.Hold()()
+	t.fresh.Store(false)
+	w := t.triton.watch(ctx)
+	result, why, err := drive.Measure(ctx, t.run(), m)
+	w.end(ctx)
+	if err != nil {
+		return trial.Result{}, err
+	}
+	out := sweep.Summarize(result, m.Load, m.SLA, why)
+	out.Warnings = append(out.Warnings, sweep.LoadWarnings(m.Load)...)
+	if m.Load.Mode == load.Open && t.cfg.MaxRate > 0 && m.Load.Rate >= .999*t.cfg.MaxRate { // rates are rounded
+		out.Warnings = append(out.Warnings, trial.Warning{Text: fmt.Sprintf("the load is at --max-rate %g: the server may do more", t.cfg.MaxRate)})
+	}
+	if w != nil {
+		if err := w.figures(result, &out); err != nil {
+			out.Warnings = append(out.Warnings, trial.Warning{Text: "breakdown n/a: the server's statistics: " + err.Error()})
+		}
+	}
+	out.Use = t.Use()
+	return out, nil
+}
+
+// Live sends l until ctx ends. It waits while Apply changes the server.
+func (t *Target) Live(ctx context.Context, l load.Spec, onSamples func([]load.Sample)) error {
+	if err := sweep.CheckRate(l, t.cfg.MaxRate); err != nil {
+		return err
+	}
+	return t.gate.Live(ctx, t.cfg.Seed, func(seed uint64) error {
+		defer t.gate.Hold()()
+		return t.gate.Segment(ctx, t.run(), l, seed, onSamples)
+	})
+}
