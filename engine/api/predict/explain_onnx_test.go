@@ -39,7 +39,7 @@ func patchDetector(b *builder.Builder) {
 		}
 	}
 	float := onnxpb.TensorProto_FLOAT
-	batch := onnxgraph.Dim{Name: "N"}
+	batch := onnxgraph.Open("N")
 	in := b.Input("x", float, append([]onnxgraph.Dim{batch}, onnxgraph.Fixed(1, detectorSide, detectorSide)...)...)
 	flat := b.Op("Flatten", []string{in}, onnxpb.AttrInt("axis", 1))
 	b.Output("y", b.Op("MatMul", []string{flat, b.Floats(weights, pixels, 2)}), float, batch, onnxgraph.Dim{Size: 2})
