@@ -202,7 +202,9 @@ func TestScore(t *testing.T) {
 		want   float64
 		err    string
 	}{
-		{nil, 5, ""}, {[]int64{0, 1, 0}, 3, ""}, {[]int64{1, 1}, 2, ""},
+		{nil, 5, ""},
+		{[]int64{0, 1, 0}, 3, ""},
+		{[]int64{1, 1}, 2, ""},
 		{[]int64{1}, 0, "1 indices, and the output \"x\" of shape [1 2 2] needs 3"},
 		{[]int64{0, 0, 2}, 0, "index 2, and axis 2 of the output \"x\" has 2 elements"},
 		{[]int64{0, 0, 0, 0}, 0, "4 indices"},

@@ -78,8 +78,10 @@ func (x *explanation) encodeDetails(dst []byte, row *explainedRow) ([]byte, erro
 		Window   []int64         `json:"window,omitempty"`
 		Stride   []int64         `json:"stride,omitempty"`
 		Passes   int             `json:"passes"`
-	}{row.plan.Method.String(), m.Inputs[x.in].Name, m.Outputs[x.out].Name, row.score.Target, score,
-		row.plan.Baseline, row.plan.Window, row.plan.Stride, row.plan.Len() + 1})
+	}{
+		row.plan.Method.String(), m.Inputs[x.in].Name, m.Outputs[x.out].Name, row.score.Target, score,
+		row.plan.Baseline, row.plan.Window, row.plan.Stride, row.plan.Len() + 1,
+	})
 	return append(dst, bytes.TrimSuffix(text, []byte("}"))...), err
 }
 
