@@ -212,6 +212,13 @@ func (s *ModelService) available() error {
 // cost time proportional to the queue's length.
 func (s *ModelService) waitingRows() int { return s.queue.n - int(s.abandoned.Load()) }
 
+// Waiting returns the number of queued rows whose callers still wait.
+func (s *ModelService) Waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waitingRows()
+}
+
 // refuse counts n rows as refused and returns the error. The lock is held.
 func (s *ModelService) refuse(n int) error {
 	s.count.refused += int64(n)

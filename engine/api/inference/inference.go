@@ -119,17 +119,17 @@ func (h *Handler) predictWith(b *buffers, w http.ResponseWriter, r *http.Request
 	if err := h.predictor.Begin(&b.Prediction, t.model, t.version, t.accept(r)); err != nil {
 		return true, err
 	}
+	if t.instances {
+		b.TakeInstances()
+	}
 	switch {
 	case r.Method == http.MethodOptions:
 		describe(w, b.Model())
 		return true, nil
 	case t.explain:
-		if err := b.Explainable(); err != nil {
+		if err := b.PrepareExplanation(r.URL.RawQuery); err != nil {
 			return true, err
 		}
-	}
-	if t.instances {
-		b.TakeInstances()
 	}
 	if b.body, err = wire.ReadBody(w, r, b.body[:0], h.limits.Of(&b.Prediction), &b.memory); err != nil {
 		return true, err
@@ -140,7 +140,11 @@ func (h *Handler) predictWith(b *buffers, w http.ResponseWriter, r *http.Request
 		b.id = string(wire.AppendID(nil))
 		body.Header, body.Query, body.ID = t.header(r), t.query(r), b.id
 	}
-	reply, reusable, err := b.Run(r.Context(), body, predict.Options{Memory: &b.memory, Streamed: true})
+	run := b.Run
+	if t.explain && !b.ReadsHeader() {
+		run = b.Explain
+	}
+	reply, reusable, err := run(r.Context(), body, predict.Options{Memory: &b.memory, Streamed: true})
 	switch {
 	case err != nil:
 	case reply.Stream != nil:

@@ -27,7 +27,7 @@ func TestDescriptions(t *testing.T) {
 		method, path string
 		want         []string // paths in the answer
 	}{
-		{"OPTIONS", "/", []string{"/", "/ping", "/predictions/{model_name}", "/predictions/{model_name}/{model_version}", "/metrics", "/api-description"}},
+		{"OPTIONS", "/", []string{"/", "/ping", "/predictions/{model_name}", "/predictions/{model_name}/{model_version}", "/explanations/{model_name}", "/v1/models/{model_name}:explain", "/metrics", "/api-description"}},
 		{"GET", "/api-description", []string{"/", "/ping"}},
 		{"OPTIONS", "/predictions/m", []string{"/predictions/m", "/v1/models/m:predict"}},
 		{"OPTIONS", "/predictions/m/1.0", []string{"/predictions/m"}},

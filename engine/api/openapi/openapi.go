@@ -96,7 +96,7 @@ func newDocument(paths ...map[string]Path) *Document {
 
 // Inference describes the inference listener.
 func Inference() *Document {
-	return newDocument(inference(), openInference(), description(), metrics())
+	return newDocument(inference(), explanations(), openInference(), description(), metrics())
 }
 
 // Management describes the management listener.
@@ -115,6 +115,8 @@ func Predict(model, input, output string) *Document {
 		"/models/" + model + "/invoke":               {Post: o},
 		"/" + model + "/predict":                     {Post: o},
 		"/predictions/" + model + "/{model_version}": {Post: o.with(pathParameter("model_version", "Version of the model."))},
+		"/explanations/" + model:                     {Post: explain("explain")},
+		"/v1/models/" + model + ":explain":           {Post: explain("v1_explain")},
 	})
 }
 

@@ -70,6 +70,36 @@ func inference() map[string]Path {
 	}
 }
 
+// explanations are the routes of explanations.
+func explanations() map[string]Path {
+	one := explain("explanations").with(modelName)
+	v1 := explain("v1_explain").with(modelName)
+	version := explain("version_explanations").with(modelName).with(modelVersion)
+	return map[string]Path{
+		"/explanations/{model_name}": {Post: one}, "/v1/models/{model_name}:explain": {Post: v1},
+		"/explanations/{model_name}/{model_version}": {Post: version},
+	}
+}
+
+// explain is an explanation.
+func explain(id string) *Operation {
+	o := predict(id, "Explains an output of a model by feature ablation or occlusion.", "As for a prediction.", "A number for each element of the input, nested as the input.")
+	o.Parameters = []Parameter{
+		query("method", "string", "default", "ablation or occlusion; default is occlusion for pictures."),
+		query("input", "string", "", "Name of the input; the first one without it."),
+		query("output", "string", "", "Name of the output; the first one without it."),
+		query("target", "string", "", "Index of the explained element of the output; the largest one without it."),
+		query("baseline", "number", "0", "What replaces the elements of a feature."),
+		query("window", "string", "", "Of an occlusion: a size for each axis, such as 3,16,16."),
+		query("stride", "string", "", "Of an occlusion: a step for each axis, or one for all."),
+		query("features", "string", "elements", "Of an ablation: elements, channels or rows."),
+		query("mask", "string", "", "Of an ablation: the number of the feature of each element."),
+		query("answer", "string", "attributions", "attributions, details or grid."),
+	}
+	o.Responses["501"] = failure("The model has no explanations.")
+	return o
+}
+
 // openInference has the routes of the Open Inference Protocol.
 func openInference() map[string]Path {
 	get := func(id, what string, answer Response) *Operation {

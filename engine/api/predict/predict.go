@@ -3,8 +3,8 @@
 // knows no protocol: a transport reads the body, calls this package, and sends the [Reply]
 // or translates the [Error].
 //
-// A [Predictor] is safe for concurrent use, has no state but its engine, and starts no
-// goroutine. The memory of one prediction is in a [Prediction], which the transport reuses,
+// A [Predictor] is safe for concurrent use, has no state but its engine and the number of
+// running explanations, and starts no goroutine. The memory of one prediction is in a [Prediction], which the transport reuses,
 // so that this package allocates nothing for a prediction of tensors.
 package predict
 
@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sweetspot/engine"
+	"sweetspot/engine/explain"
 	"sweetspot/engine/handler"
 	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
@@ -23,11 +24,12 @@ import (
 
 // Predictor answers predictions with the models of an engine.
 type Predictor struct {
-	engine *engine.Engine
+	engine       *engine.Engine
+	explanations running
 }
 
 // New returns a predictor for the models of e.
-func New(e *engine.Engine) *Predictor { return &Predictor{e} }
+func New(e *engine.Engine) *Predictor { return &Predictor{engine: e} }
 
 // Prediction is the memory of one prediction. Its zero value is ready for use; only one
 // goroutine may use it at a time.
@@ -39,6 +41,9 @@ type Prediction struct {
 	in, out []tensor.Item
 	tensors handler.Tensors // for a model without a handler
 	answer  []byte
+
+	running *running        // explanations
+	explain explain.Options // after PrepareExplanation
 }
 
 // Timing splits the time of a prediction, from its body to its answer.
@@ -65,7 +70,7 @@ func (s *Predictor) Begin(p *Prediction, model, version, accept string) error {
 	if err != nil {
 		return s.Unknown(model, version, err)
 	}
-	p.service, p.handler = service, service.Model().Handler
+	p.service, p.handler, p.running = service, service.Model().Handler, &s.explanations
 	if p.handler == nil {
 		p.tensors = handler.NewTensors(service.Model().Inputs, service.Model().Outputs)
 		p.handler = &p.tensors
@@ -126,14 +131,6 @@ func (p *Prediction) TakesBytes() bool {
 // Use makes the prediction decode and encode with h instead of the handler of the model, for a
 // protocol whose requests have the tensors of the model. It is valid after Begin.
 func (p *Prediction) Use(h engine.Handler) { p.handler, p.format = h, 0 }
-
-// Explainable returns an error if the model has no explanations. It is valid after Begin.
-func (p *Prediction) Explainable() error {
-	if p.ReadsHeader() {
-		return nil // the handler decides
-	}
-	return errorf(Unsupported, "Model %q has no explanations", p.service.Model().Name)
-}
 
 // Model returns the model. It is valid after Begin.
 func (p *Prediction) Model() *engine.Model { return p.service.Model() }
