@@ -138,10 +138,10 @@ func startMLServer(t *testing.T, venv string) (overHTTP, overRPC string) {
 		ports[i] = strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
 		ln.Close() // MLServer takes it a moment later
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	t.Cleanup(cancel)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // until it is ready
+	defer cancel()
 	var log bytes.Buffer
-	cmd := exec.CommandContext(ctx, filepath.Join(venv, "bin", "mlserver"), "start", dir)
+	cmd := exec.CommandContext(t.Context(), filepath.Join(venv, "bin", "mlserver"), "start", dir)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = t.TempDir(), &log, &log
 	cmd.Env = append(os.Environ(), "MLSERVER_HTTP_PORT="+ports[0], "MLSERVER_GRPC_PORT="+ports[1], "MLSERVER_METRICS_PORT="+ports[2], "PYTHONDONTWRITEBYTECODE=1")
 	if err := cmd.Start(); err != nil {

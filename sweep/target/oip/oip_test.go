@@ -70,7 +70,7 @@ func TestPlainHTTP(t *testing.T) {
 	if r := measure(t, target, 400, load.Spec{Concurrency: 2}); r.Counts.OK == 0 || r.Counts.OK != r.Counts.Sent || r.Breakdown.Queue.OK() || r.Batches.Mean.OK() {
 		t.Errorf("result %+v", r)
 	}
-	if got := s.bodies[len(s.bodies)-1].Header; got.Get("Content-Type") != "application/json" || got.Get("X-Key") != "word" || got.Get("Inference-Header-Content-Length") != "" {
+	if got := s.lastHeader(); got.Get("Content-Type") != "application/json" || got.Get("X-Key") != "word" || got.Get("Inference-Header-Content-Length") != "" {
 		t.Errorf("headers %v", got)
 	}
 	if len(s.unloads) > 0 || len(s.loads) > 0 {
@@ -121,8 +121,10 @@ func TestRPCBroken(t *testing.T) {
 	at, stop := startRPC(t, s)
 	target := mustOpen(t, oip.Config{Address: at, Model: "m"})
 	s.failWith(func(n int) error {
-		if n == 5 {
-			go stop()
+		if n == 5 { // the connections are broken before its answer
+			stopped := make(chan struct{})
+			go func() { defer close(stopped); stop() }()
+			<-stopped
 		}
 		return nil
 	})
@@ -216,7 +218,7 @@ func TestTritonStatistics(t *testing.T) {
 	if !r.Batches.Mean.OK() || r.Batches.Mean.Or(0) != 2 || len(r.Batches.Sizes) != 1 || r.Batches.Sizes[2] < 20 {
 		t.Errorf("batches %+v", r.Batches)
 	}
-	if got := s.bodies[len(s.bodies)-1].Header; got.Get("Content-Type") != "application/octet-stream" || got.Get("Inference-Header-Content-Length") == "" {
+	if got := s.lastHeader(); got.Get("Content-Type") != "application/octet-stream" || got.Get("Inference-Header-Content-Length") == "" {
 		t.Errorf("headers %v", got)
 	}
 }

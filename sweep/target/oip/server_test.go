@@ -166,6 +166,13 @@ func (s *triton) inForce() string {
 	return fmt.Sprint(group["count"], " ", s.config["max_batch_size"], " ", s.config["dynamic_batching"].(map[string]any)["max_queue_delay_microseconds"])
 }
 
+// lastHeader returns the headers of the last inference.
+func (s *triton) lastHeader() http.Header {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bodies[len(s.bodies)-1].Header
+}
+
 func (s *triton) keys() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
