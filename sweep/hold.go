@@ -70,7 +70,6 @@ type holding struct {
 	periods []trial.HoldPeriod
 	planned int
 	elapsed time.Duration
-	lost    int // periods without figures, in a row
 }
 
 // Run applies the settings and measures the periods. The result has those that were measured in all cases; it is recorded unless the

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -170,6 +169,6 @@ func (x *explanation) reply() (Reply, bool, error) {
 	if err != nil {
 		return Reply{}, true, fmt.Errorf("encode: %w", err)
 	}
-	x.answer = slices.Clip(dst)
+	x.answer = dst
 	return Reply{Status: 200, Type: "application/json", Body: dst, Timing: x.timing}, true, nil
 }

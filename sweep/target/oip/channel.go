@@ -38,7 +38,6 @@ type channel struct {
 	options []grpc.DialOption
 	header  metadata.MD
 	bodies  [][]byte // ModelInferRequest, encoded once
-	name    string
 
 	growing sync.Mutex
 	conns   atomic.Pointer[[]*link] // replaced, not changed
