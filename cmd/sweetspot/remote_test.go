@@ -219,7 +219,7 @@ func TestRemoteErrors(t *testing.T) {
 		{[]string{"--target", r.URL, "--knob", "max_batchsize=8"}, []string{`knobs: "max_batchsize": unknown knob; did you mean max_batch_size? The target has workers, `, "instances, max_batch_size"}},
 		{[]string{"--target", r.URL, "--knob", "max_batch_size=64"}, []string{`max_batch_size: "64" is not one of its values: 1, 8, 32`}},
 		{[]string{"--target", r.URL, "--latency", "model"}, []string{"does not report model latency", "use request latency (--latency request)"}},
-		{[]string{"--target", "oip+http://127.0.0.1:1"}, []string{`target "oip+http://127.0.0.1:1" is unknown; known: local (`, "torchserve (", "virtual (", "https:// (the server at an address)", "hint: leave out target"}},
+		{[]string{"--target", "kserve+http://127.0.0.1:1"}, []string{`target: "kserve+http://127.0.0.1:1": want local, virtual, command, torchserve, http://HOST:PORT, oip+http://HOST:PORT`}},
 		{[]string{"sim:animated-drawings", "--target", "virtual", "--knob", "streams=8"}, []string{`knobs: "streams": unknown knob; known: workers`}},
 		{[]string{"sim:animated-drawings", "--target", "virtual", "--knob", "streams"}, []string{`--knob: "streams" is not NAME=VALUES`, "hint: write: --knob max_batch_size=1,8,32"}},
 	} {
