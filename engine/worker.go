@@ -97,15 +97,15 @@ func (w *worker) loop(s *ModelService) {
 // session.
 func (w *worker) waitForBatch(s *ModelService) bool {
 	for {
-		process, _ := w.session.(ProcessSession)
-		var ended <-chan struct{}
-		if process != nil {
-			ended = process.Ended()
+		process, ok := w.session.(ProcessSession)
+		if !ok { // a receive is faster than a select, and each batch waits here
+			_, open := <-w.work
+			return open
 		}
 		select {
 		case _, open := <-w.work:
 			return open
-		case <-ended:
+		case <-process.Ended():
 		}
 		if !s.withdrawIdle(w) { // it has a batch, which fails, or is retired, or is reserved for a measurement
 			_, open := <-w.work

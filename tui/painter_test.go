@@ -39,7 +39,7 @@ func (g *grid) Write(b []byte) (int, error) {
 		if !strings.HasPrefix(s, "\x1b[") {
 			r := []rune(s)[0]
 			s = s[len(string(r)):]
-			g.put(r)
+			g.set(r)
 			continue
 		}
 		end := strings.IndexAny(s, "HCmhl")
@@ -70,7 +70,7 @@ func (g *grid) control(arg string, final byte) {
 	}
 }
 
-func (g *grid) put(r rune) {
+func (g *grid) set(r rune) {
 	n := ansi.StringWidth(string(r))
 	if g.x < 0 || g.y < 0 || g.x+n > g.w || g.y >= g.h {
 		g.err = fmt.Errorf("%q of %d cells at %d, %d", r, n, g.x, g.y)

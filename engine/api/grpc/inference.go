@@ -39,7 +39,7 @@ func (p *predictionPool) get() *predict.Prediction {
 	return new(predict.Prediction)
 }
 
-func (p *predictionPool) put(v *predict.Prediction) { p.pool.Put(v) }
+func (p *predictionPool) release(v *predict.Prediction) { p.pool.Put(v) }
 
 // Ping answers as /ping does.
 func (s *inferenceService) Ping(context.Context, *emptypb.Empty) (*pb.TorchServeHealthResponse, error) {
@@ -96,7 +96,7 @@ func (s *Server) predict(ctx context.Context, r *pb.PredictionsRequest, streamed
 	p := s.pool.get()
 	reusable, timing, err := s.predictWith(ctx, p, &memory, r, streamed, send)
 	if reusable {
-		s.pool.put(p)
+		s.pool.release(p)
 	}
 	return timing, err
 }

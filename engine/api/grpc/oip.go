@@ -96,7 +96,7 @@ func (s *oipService) ModelInfer(ctx context.Context, r *pb.ModelInferRequest) (*
 	p := s.pool.get()
 	answer, reply, reusable, err := s.infer(ctx, p, &memory, r)
 	if reusable {
-		s.pool.put(p)
+		s.pool.release(p)
 	}
 	if err != nil {
 		return nil, callError(ctx, err)

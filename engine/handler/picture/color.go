@@ -36,12 +36,12 @@ func rowsOf(img image.Image) func(y int, dst []byte) {
 	b := img.Bounds()
 	return func(y int, dst []byte) {
 		for x := range b.Dx() {
-			put(dst[3*x:], img.At(b.Min.X+x, b.Min.Y+y))
+			setRGB(dst[3*x:], img.At(b.Min.X+x, b.Min.Y+y))
 		}
 	}
 }
 
-func put(dst []byte, c color.Color) {
+func setRGB(dst []byte, c color.Color) {
 	r, g, b, _ := c.RGBA() // with the alpha multiplied in
 	dst[0], dst[1], dst[2] = byte(r>>8), byte(g>>8), byte(b>>8)
 }
@@ -61,7 +61,7 @@ func onBlack(dst, pixel []byte) {
 func palettedRows(m *image.Paletted) func(y int, dst []byte) {
 	var colors [256][3]byte
 	for i, c := range m.Palette {
-		put(colors[i][:], c)
+		setRGB(colors[i][:], c)
 	}
 	return func(y int, dst []byte) {
 		for x, v := range m.Pix[y*m.Stride:][:m.Rect.Dx()] {
