@@ -248,7 +248,7 @@ func (s *Session) notCompared(c *comparison, why string) {
 // littleTraffic is why seconds of traffic before a change are not enough.
 func littleTraffic(seconds int) string {
 	if seconds == 0 {
-		return "no traffic before it"
+		return "no whole second of traffic before it"
 	}
 	return fmt.Sprintf("only %d s of traffic before it", seconds)
 }
