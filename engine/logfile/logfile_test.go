@@ -101,7 +101,8 @@ func TestAccessOfManyRequests(t *testing.T) {
 		wg.Go(func() {
 			r := httptest.NewRequest("GET", "/ping", nil)
 			for range 100 {
-				a.Add(r, 200, time.Now(), time.Now())
+				now := time.Now()
+				a.Add(r, 200, now, now)
 			}
 		})
 	}
@@ -121,8 +122,9 @@ func TestAccessOfManyRequests(t *testing.T) {
 func TestAccessIsBounded(t *testing.T) {
 	a, path := newAccess(t)
 	r := httptest.NewRequest("GET", "/"+strings.Repeat("x", 1<<20), nil)
+	now := time.Now()
 	for range 40 {
-		a.Add(r, 200, time.Now(), time.Now())
+		a.Add(r, 200, now, now)
 	}
 	if n := len(a.lines); n > accessMost+2<<20 {
 		t.Errorf("%d bytes wait", n)
