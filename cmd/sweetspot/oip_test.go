@@ -23,11 +23,11 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// sweepOIP searches the highest load up to 40 requests/s of a server of the Open Inference Protocol.
+// sweepOIP searches the highest load up to 100 requests/s of a server of the Open Inference Protocol.
 func sweepOIP(t *testing.T, dir string, args ...string) (trials []trial.Trial, messages string) {
 	t.Helper()
 	env := []string{"HOME=" + dir, "XDG_DATA_HOME=" + dir, "XDG_STATE_HOME=" + dir}
-	common := []string{"sweetspot", "--sweep", "--question", "capacity", "--percentile", "50", "--sla", "400ms", "--max-rate", "40", "--budget", "0s", "--json"}
+	common := []string{"sweetspot", "--sweep", "--question", "capacity", "--percentile", "50", "--sla", "400ms", "--max-rate", "100", "--budget", "90s", "--json"}
 	var res struct {
 		Trials []trial.Trial `json:"trials"`
 	}
@@ -45,6 +45,9 @@ func sweepOIP(t *testing.T, dir string, args ...string) (trials []trial.Trial, m
 		t.Fatalf("exit %d, %d trials: %s", code, len(res.Trials), messages)
 	}
 	t.Logf("exit %d: %s", code, messages)
+	for _, r := range res.Trials {
+		t.Logf("trial %d, %s, %v: %v/s, P50 %v, P99 %v, breakdown %+v, batches %+v, memory %v, %s %v", r.N, r.Role, r.Load, r.Throughput.Value, r.Latency.P50, r.Latency.P99, r.Breakdown, r.Batches, r.Use.RSSMB, r.Verdict.Label(), r.Warnings)
+	}
 	return res.Trials, messages
 }
 
@@ -72,14 +75,19 @@ func TestOIPTarget(t *testing.T) {
 	if at == nil {
 		t.Fatalf("no address of gRPC in %s", printed)
 	}
-	for target, how := range map[string]string{"oip+" + inference: "sent as application/octet-stream", "oip+grpc://" + at[1]: "sent over gRPC"} {
-		trials, messages := sweepOIP(t, t.TempDir(), "mlp", "--target", target)
-		checkOnlyAnswers(t, trials)
-		contains(t, target, messages, "made for x FP32 [64], one row each, "+how)
-		last := trials[len(trials)-1]
-		if !last.Breakdown.Execution.OK() { // our server reports it in the header, and over gRPC in the trailer
-			t.Errorf("%s: breakdown %+v", target, last.Breakdown)
-		}
+	for _, c := range []struct{ name, target, how string }{
+		{"HTTP", "oip+" + inference, "sent as application/octet-stream"},
+		{"gRPC", "oip+grpc://" + at[1], "sent over gRPC"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			trials, messages := sweepOIP(t, t.TempDir(), "mlp", "--target", c.target)
+			checkOnlyAnswers(t, trials)
+			contains(t, c.target, messages, "made for x FP32 [64], one row each, "+c.how)
+			last := trials[len(trials)-1]
+			if !last.Breakdown.Execution.OK() { // our server reports it in the header, and over gRPC in the trailer
+				t.Errorf("%s: breakdown %+v", c.target, last.Breakdown)
+			}
+		})
 	}
 }
 
@@ -109,16 +117,17 @@ func TestMLServer(t *testing.T) {
 		t.Skip("needs MLServer: make test-mlserver installs it and runs this test")
 	}
 	overHTTP, overRPC := startMLServer(t, venv)
-	for _, target := range []string{"oip+http://" + overHTTP, "oip+grpc://" + overRPC} {
-		trials, messages := sweepOIP(t, t.TempDir(), "sum", "--target", target)
-		checkOnlyAnswers(t, trials)
-		contains(t, target, messages, "made for x FP32 [64], one row each")
-		for _, r := range trials {
-			t.Logf("%s: trial %d, %v: %v/s, P50 %v, %s %v", target, r.N, r.Load, r.Throughput.Value, r.Latency.P50, r.Verdict.Label(), r.Warnings)
-			if r.Breakdown.Execution.OK() || r.Batches.Mean.OK() || r.Model.P50.OK() {
-				t.Errorf("trial %d claims figures of the server: %+v", r.N, r.Breakdown)
+	for _, c := range []struct{ name, target string }{{"HTTP", "oip+http://" + overHTTP}, {"gRPC", "oip+grpc://" + overRPC}} {
+		t.Run(c.name, func(t *testing.T) {
+			trials, messages := sweepOIP(t, t.TempDir(), "sum", "--target", c.target)
+			checkOnlyAnswers(t, trials)
+			contains(t, c.target, messages, "made for x FP32 [64], one row each")
+			for _, r := range trials {
+				if r.Breakdown.Execution.OK() || r.Batches.Mean.OK() || r.Model.P50.OK() {
+					t.Errorf("trial %d claims figures of the server: %+v", r.N, r.Breakdown)
+				}
 			}
-		}
+		})
 	}
 }
 

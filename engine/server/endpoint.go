@@ -28,6 +28,10 @@ type endpoint struct {
 	also    []string // the names of other APIs at the address
 	address string   // to bind: host:port, http://, https:// or unix:/path
 	flag    string   // command-line flag that sets the address
+	keys    bool     // requests need keys, where keys are on
+	secure  bool     // TLS
+	advice  string   // how to turn TLS on
+	rpc     bool     // gRPC, whose addresses are no URLs
 	// serve answers the requests of a listener until ctx ends. Then it refuses new
 	// requests, waits for the running ones, at most for the drain time, and closes the
 	// listener. Aborted requests are an error, the end of ctx is not.
@@ -78,26 +82,25 @@ func (s *Server) endpoints(e *engine.Engine) []endpoint {
 func (s *Server) grpcEndpoints(e *engine.Engine, limits inference.Limits) []endpoint {
 	c := s.cfg
 	limits.Flag = "" // the library has a text of its own
-	config := func(address string, age Age) grpc.Config {
-		out := grpc.Config{
+	var out []endpoint
+	add := func(name, address, flag string, age Age, open func(grpc.Config) *grpc.Server) {
+		if address == "" {
+			return
+		}
+		ep := endpoint{name: name, address: address, flag: flag, keys: true, secure: c.grpcSecure(address), rpc: true, advice: "use an https:// address, or enable_grpc_ssl"}
+		config := grpc.Config{
 			Engine: e, Models: s.models, Tokens: c.Tokens, Counts: &s.counts, Limits: limits,
 			MaxAge: age.Max, MaxAgeGrace: age.Grace, DrainTime: c.DrainTime, Version: c.Version, Log: c.Log,
 		}
-		if c.grpcSecure(address) {
-			out.TLS = c.TLS
+		if ep.secure {
+			config.TLS = c.TLS
 		}
-		return out
+		g := open(config)
+		ep.serve = func(ctx context.Context, l net.Listener) error { return g.Serve(ctx, stallListener{l, c.WriteTime}) }
+		out = append(out, ep)
 	}
-	serve := func(g *grpc.Server) func(context.Context, net.Listener) error {
-		return func(ctx context.Context, l net.Listener) error { return g.Serve(ctx, stallListener{l, c.WriteTime}) }
-	}
-	var out []endpoint
-	if at := c.GRPC.Inference; at != "" {
-		out = append(out, endpoint{name: grpcName, address: at, flag: "--grpc", serve: serve(grpc.NewInference(config(at, c.GRPC.InferenceAge)))})
-	}
-	if at := c.GRPC.Management; at != "" {
-		out = append(out, endpoint{name: grpcManageName, address: at, flag: "--grpc-management", serve: serve(grpc.NewManagement(config(at, c.GRPC.ManagementAge)))})
-	}
+	add(grpcName, c.GRPC.Inference, "--grpc", c.GRPC.InferenceAge, grpc.NewInference)
+	add(grpcManageName, c.GRPC.Management, "--grpc-management", c.GRPC.ManagementAge, grpc.NewManagement)
 	return out
 }
 
@@ -158,6 +161,14 @@ type bound struct {
 	endpoint
 	net.Listener
 	url string
+}
+
+// shown returns the address as logs name it: the URL, or what is served at an address of gRPC.
+func (b bound) shown() string {
+	if b.rpc {
+		return b.name + " " + b.Addr().String()
+	}
+	return b.url
 }
 
 // serves reports whether an API is at the endpoint.

@@ -195,18 +195,24 @@ func TestExposed(t *testing.T) {
 		t.Cleanup(func() { _ = k.Close() })
 		return k
 	}
+	const local = "127.0.0.1:0"
 	for _, tt := range []struct {
 		name, inference string
+		rpc             server.GRPC
 		tokens          *token.Tokens
 		want            string
 	}{
-		{"loopback without keys", "127.0.0.1:0", nil, ""},
-		{"all addresses without keys", "0.0.0.0:0", nil, "needs no key: everyone who reaches it may use it"},
-		{"all addresses with keys", "[::]:0", keys(), "keys and bodies can be read on the way; use an https address"},
-		{"all addresses with keys and TLS", "https://0.0.0.0:0", keys(), ""},
+		{"loopback without keys", local, server.GRPC{Inference: local}, nil, ""},
+		{"all addresses without keys", "0.0.0.0:0", server.GRPC{}, nil, "needs no key: everyone who reaches it may use it"},
+		{"all addresses with keys", "[::]:0", server.GRPC{}, keys(), "keys and bodies can be read on the way; use an https address"},
+		{"all addresses with keys and TLS", "https://0.0.0.0:0", server.GRPC{}, keys(), ""},
+		{"gRPC without keys", local, server.GRPC{Inference: "0.0.0.0:0"}, nil, "WARN msg=\"gRPC inference "},
+		{"gRPC with keys", local, server.GRPC{Management: "0.0.0.0:0"}, keys(), "keys and bodies can be read on the way; use an https:// address, or enable_grpc_ssl"},
+		{"gRPC with keys and TLS", local, server.GRPC{Inference: "https://0.0.0.0:0"}, keys(), ""},
+		{"gRPC with keys and TLS by the configuration", local, server.GRPC{Inference: "0.0.0.0:0", Secure: true}, keys(), ""},
 	} {
 		var log bytes.Buffer
-		c := server.Config{Inference: tt.inference, Management: "127.0.0.1:0", Tokens: tt.tokens, Log: slog.New(slog.NewTextHandler(&log, nil))}
+		c := server.Config{Inference: tt.inference, Management: local, GRPC: tt.rpc, Tokens: tt.tokens, Log: slog.New(slog.NewTextHandler(&log, nil))}
 		s, err := server.Open(c, newEngine(t, &doubler{}))
 		if err != nil {
 			t.Fatalf("%s: %v", tt.name, err)

@@ -33,7 +33,10 @@ func (s *Server) share(apis []api) []endpoint {
 		if len(also) > 0 {
 			h = byPath(a.handler, handlers)
 		}
-		out = append(out, endpoint{a.name, also, a.address, a.flag, s.serveHTTP(a.address, h)})
+		out = append(out, endpoint{
+			name: a.name, also: also, address: a.address, flag: a.flag, keys: a.name != metricsName || len(also) > 0,
+			secure: isSecure(a.address), advice: "use an https address", serve: s.serveHTTP(a.address, h),
+		})
 	}
 	return out
 }

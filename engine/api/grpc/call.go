@@ -23,6 +23,7 @@ type call struct {
 	method string      // as /package.service/method
 	timer  *time.Timer // cancels the call if its first message does not arrive; nil without a limit
 	cancel context.CancelCauseFunc
+	reads  chan struct{} // where the call has a place while it reads its message; nil: it has none
 }
 
 type callKey struct{}
@@ -95,7 +96,7 @@ func routeOf(method string) wire.Route {
 	return wire.RouteOther
 }
 
-// observer counts the calls that begin has admitted, and stops their timers.
+// observer counts the calls that begin has admitted, stops their timers, and limits how many read their message at the same time.
 type observer struct{ *Server }
 
 // TagRPC is stats.Handler's.
@@ -108,11 +109,17 @@ func (o observer) HandleRPC(ctx context.Context, event stats.RPCStats) {
 		return
 	}
 	switch e := event.(type) {
+	case *stats.Begin: // in the goroutine of the call, before its message is read
+		if !e.IsClientStream {
+			o.startReading(ctx, c)
+		}
 	case *stats.InPayload:
 		if c.timer != nil {
 			c.timer.Stop()
 		}
+		o.stopReading(c)
 	case *stats.End:
+		o.stopReading(c)
 		code := status.Code(e.Error)
 		o.cfg.Counts.Add(routeOf(c.method), httpStatus(code))
 		if o.cfg.Counts.Log != nil { // with the code of gRPC, as in TorchServe
@@ -140,12 +147,6 @@ func logged(ctx context.Context, c *call) *http.Request {
 func (s *Server) unary(ctx context.Context, request any, info *rpc.UnaryServerInfo, next rpc.UnaryHandler) (answer any, err error) {
 	defer s.recovered(info.FullMethod, &err)
 	return next(ctx, request)
-}
-
-// stream is unary for a method with streams.
-func (s *Server) stream(service any, stream rpc.ServerStream, info *rpc.StreamServerInfo, next rpc.StreamHandler) (err error) {
-	defer s.recovered(info.FullMethod, &err)
-	return next(service, stream)
 }
 
 // recovered turns a panic into an error.

@@ -72,6 +72,9 @@ type Server struct {
 	drain    context.CancelFunc
 
 	register func(*rpc.Server)
+
+	// Of Serve: calls that read their message, those that need no key, and calls of several messages.
+	reading, probing, conversing chan struct{}
 }
 
 // NewInference returns a server with the services for predictions.
@@ -103,7 +106,10 @@ func newServer(c Config, key token.Kind) *Server {
 // the running ones, at most for the drain time, and closes the listener. Aborted calls are an
 // error, the end of ctx is not.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	g := rpc.NewServer(s.options()...)
+	size := s.messageSize()
+	n := readers(s.cfg.Limits.Budget.Limit(), int64(size))
+	s.reading, s.probing, s.conversing = make(chan struct{}, n), make(chan struct{}, n), make(chan struct{}, n)
+	g := rpc.NewServer(s.options(size)...)
 	s.register(g)
 	grpc_health_v1.RegisterHealthServer(g, &healthService{server: s, services: g.GetServiceInfo()})
 	reflection.Register(g)
@@ -141,7 +147,7 @@ func (s *Server) stop(g *rpc.Server) error {
 	return fmt.Errorf("running calls were aborted after %v", s.cfg.DrainTime)
 }
 
-func (s *Server) options() []rpc.ServerOption {
+func (s *Server) options(messageSize int) []rpc.ServerOption {
 	forever := func(d time.Duration) time.Duration {
 		if d == 0 {
 			return math.MaxInt64
@@ -151,7 +157,8 @@ func (s *Server) options() []rpc.ServerOption {
 	o := []rpc.ServerOption{
 		rpc.InTapHandle(s.begin), rpc.StatsHandler(&observer{s}),
 		rpc.UnaryInterceptor(s.unary), rpc.StreamInterceptor(s.stream),
-		rpc.MaxRecvMsgSize(s.messageSize()), rpc.MaxConcurrentStreams(maxStreams), rpc.MaxHeaderListSize(headerBytes),
+		rpc.MaxRecvMsgSize(messageSize), rpc.StaticStreamWindowSize(window), rpc.StaticConnWindowSize(connectionWindow),
+		rpc.MaxConcurrentStreams(maxStreams), rpc.MaxHeaderListSize(headerBytes),
 		rpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: forever(s.cfg.MaxAge), MaxConnectionAgeGrace: forever(s.cfg.MaxAgeGrace)}),
 		rpc.WaitForHandlers(true),
 	}

@@ -2,7 +2,6 @@ package picture
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"io"
 )
@@ -59,7 +58,7 @@ const (
 	jpegScan        = 0xda
 	jpegBaseline    = 0xc0
 	jpegProgressive = 0xc2 // 0xc1 between them is sequential too
-	jpegApp14       = 0xee // Adobe's, says which colors a file has
+	jpegTemporary   = 0x01 // has no segment, as restarts
 )
 
 // jpegHeader reads up to the frame header. Like the decoder, it skips bytes between
@@ -68,13 +67,12 @@ func jpegHeader(r *bufio.Reader) (Header, bool) {
 	if _, err := r.Discard(2); err != nil { // jpegStart
 		return Header{}, false
 	}
-	rgb := false
 	for {
 		marker, err := nextMarker(r)
 		if err != nil || marker == jpegEnd || marker == jpegScan {
 			return Header{}, false
 		}
-		if marker == 0 || marker >= jpegRestart && marker < jpegStart {
+		if marker == 0 || marker == jpegTemporary || marker >= jpegRestart && marker < jpegStart {
 			continue
 		}
 		var length [2]byte
@@ -86,31 +84,10 @@ func jpegHeader(r *bufio.Reader) (Header, bool) {
 			return Header{}, false
 		}
 		if marker >= jpegBaseline && marker <= jpegProgressive {
-			return jpegFrame(r, marker == jpegProgressive, rgb)
+			return jpegFrame(r, marker == jpegProgressive)
 		}
-		rgb = rgb || marker == jpegApp14 && saysRGB(r, n)
 		if _, err := r.Discard(n); err != nil {
 			return Header{}, false
-		}
-	}
-}
-
-// saysRGB reports whether a segment of n bytes is Adobe's and says that the colors are RGB.
-func saysRGB(r *bufio.Reader, n int) bool {
-	b, _ := r.Peek(min(n, 12)) // what is missing is noticed later
-	return len(b) == 12 && bytes.HasPrefix(b, []byte("Adobe")) && b[11] == 0
-}
-
-// contains reports whether the rest of r has text.
-func contains(r *bufio.Reader, text string) bool {
-	for {
-		if _, err := r.ReadSlice(text[0]); err != nil && err != bufio.ErrBufferFull {
-			return false
-		} else if err != nil {
-			continue
-		}
-		if b, _ := r.Peek(len(text) - 1); string(b) == text[1:] {
-			return true
 		}
 	}
 }
@@ -134,9 +111,9 @@ func nextMarker(r *bufio.Reader) (byte, error) {
 	}
 }
 
-// jpegFrame reads the frame header. The decoder copies images whose colors are RGB, and those
-// of four components. Adobe's segment, which says so, may also come behind the frame.
-func jpegFrame(r *bufio.Reader, progressive, rgb bool) (Header, bool) {
+// jpegFrame reads the frame header. The decoder has a byte for each sample, also of the blocks that only fill the last
+// MCUs, and for progressive files two bytes more for its coefficient.
+func jpegFrame(r *bufio.Reader, progressive bool) (Header, bool) {
 	var b [6 + 3*4]byte // bits, height, width, number of components; each has id, sampling and table
 	if _, err := io.ReadFull(r, b[:6]); err != nil {
 		return Header{}, false
@@ -148,27 +125,20 @@ func jpegFrame(r *bufio.Reader, progressive, rgb bool) (Header, bool) {
 	if _, err := io.ReadFull(r, b[6:6+3*n]); err != nil {
 		return Header{}, false
 	}
-	// A component has one sample for each pixel or for several pixels. Count the samples
-	// in the smallest unit that contains all components.
-	var samples, maxAcross, maxDown int64
+	var blocks, maxAcross, maxDown int64 // blocks of an MCU
 	for i := range n {
 		across, down := int64(b[7+3*i]>>4), int64(b[7+3*i]&15)
-		samples += across * down
+		blocks += across * down
 		maxAcross, maxDown = max(maxAcross, across), max(maxDown, down)
 	}
-	if samples == 0 {
+	if blocks == 0 {
 		return Header{}, false
 	}
 	h := Header{Height: int64(binary.BigEndian.Uint16(b[1:])), Width: int64(binary.BigEndian.Uint16(b[3:]))}
-	const block = 32 // at most four blocks of 8
-	pixels := (h.Width + block - 1) / block * block * ((h.Height + block - 1) / block * block)
-	h.Bytes = pixels * samples / (maxAcross * maxDown)
+	mcus := ((h.Width + 8*maxAcross - 1) / (8 * maxAcross)) * ((h.Height + 8*maxDown - 1) / (8 * maxDown))
+	h.Bytes = 64 * blocks * mcus
 	if progressive {
-		h.Bytes *= 1 + 4 // the decoder keeps the coefficients of all scans
-	}
-	ids := string([]byte{b[6], b[9], b[12]})
-	if n == 4 || n == 3 && (rgb || ids == "RGB" || contains(r, "Adobe")) {
-		h.Bytes += 4 * pixels // converted to four bytes per pixel
+		h.Bytes *= 3
 	}
 	return h, true
 }

@@ -4,8 +4,7 @@
 // [Decode] reads a file, and [Picture.Fit] makes it a size, as a [Fit] says. The resampling is
 // PIL's bilinear filter with antialiasing: its support grows with the reduction, weights have 22
 // bits behind the point, and each of the two passes rounds to 8 bits, so that the result is that of
-// PIL's resize, bit for bit. The colors of a JPEG file are upsampled with libjpeg's triangle filter
-// and converted with its formula; only the inverse cosine transform is that of package image/jpeg.
+// PIL's resize, bit for bit. Package jpeg decodes JPEG files to the pixels of libjpeg-turbo, with which PIL decodes.
 //
 // [ReadHeader] tells the size of a file and the memory for decoding it. A Picture is for one
 // goroutine.
@@ -16,8 +15,9 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/jpeg"
 	"image/png"
+
+	"sweetspot/engine/handler/picture/jpeg"
 )
 
 // MaxPixels is the largest number of pixels of a file, and of a resized picture.
@@ -50,21 +50,24 @@ type Pixels struct {
 // Decode decodes a file. Transparent pixels become black in proportion, gray ones get three equal
 // colors, and 16 bits a color become 8. Rotation in EXIF data is not looked at.
 func Decode(data []byte) (*Picture, error) {
-	config, decode := jpeg.DecodeConfig, jpeg.Decode
 	switch {
-	case bytes.HasPrefix(data, []byte(magicPNG)):
-		config, decode = png.DecodeConfig, png.Decode
-	case !bytes.HasPrefix(data, []byte(magicJPEG)):
+	case bytes.HasPrefix(data, []byte(magicJPEG)):
+		m, err := jpeg.Decode(data, MaxPixels)
+		if err != nil {
+			return nil, err
+		}
+		return &Picture{Width: m.Width, Height: m.Height, row: m.Row}, nil
+	case !bytes.HasPrefix(data, []byte(magicPNG)):
 		return nil, errors.New("not a JPEG or PNG file, the only supported image files")
 	}
-	c, err := config(bytes.NewReader(data))
+	c, err := png.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
 		return nil, fmt.Errorf("image: %v", err)
 	}
 	if c.Width < 1 || c.Height < 1 || c.Width > MaxPixels/c.Height {
 		return nil, fmt.Errorf("image of %d x %d pixels, expected at most %d in all", c.Width, c.Height, MaxPixels)
 	}
-	img, err := decode(bytes.NewReader(data))
+	img, err := png.Decode(bytes.NewReader(data))
 	if err != nil {
 		return nil, fmt.Errorf("image: %v", err)
 	}

@@ -6,6 +6,8 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"os"
+	"runtime"
 	"testing"
 
 	"sweetspot/engine/handler/picture"
@@ -89,24 +91,24 @@ func TestKindsOfImages(t *testing.T) {
 	}
 }
 
-// All subsamplings of JPEG can be read in all sizes, and a gray plane of colors changes nothing.
-func TestSubsampling(t *testing.T) {
-	for ratio := image.YCbCrSubsampleRatio444; ratio <= image.YCbCrSubsampleRatio410; ratio++ {
-		for _, size := range []image.Point{{1, 1}, {2, 3}, {5, 4}, {9, 7}, {16, 16}} {
-			img := image.NewYCbCr(image.Rectangle{Max: size}, ratio)
-			for i := range img.Y {
-				img.Y[i] = byte(40 + i)
-			}
-			for i := range img.Cb {
-				img.Cb[i], img.Cr[i] = 128, 128
-			}
-			out := picture.Of(img).Fit(whole2(size))
-			for i, v := range out.RGB {
-				at := i / 3
-				if want := img.Y[img.YOffset(at%size.X, at/size.X)]; v != want {
-					t.Fatalf("%v %v: byte %d is %d, want %d", ratio, size, i, v, want)
-				}
-			}
+// The header of a JPEG file tells the memory that decoding takes.
+func TestMemoryOfJPEG(t *testing.T) {
+	for _, name := range []string{"half", "full", "progressive", "luma"} {
+		data, err := os.ReadFile("../torchserve/testdata/pictures/" + name + ".jpg")
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, ok := picture.ReadHeader(bytes.NewReader(data))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		p, err := picture.Decode(data)
+		runtime.ReadMemStats(&after)
+		if !ok || err != nil {
+			t.Fatalf("%s: %v, %v", name, ok, err)
+		}
+		const small = 64 << 10 // tables, of progressive files for each scan, and rows
+		if got := int64(after.TotalAlloc - before.TotalAlloc); got < head.Bytes || got > head.Bytes+small {
+			t.Errorf("%s: %d bytes for %d x %d pixels, the header says %d", name, got, p.Width, p.Height, head.Bytes)
 		}
 	}
 }

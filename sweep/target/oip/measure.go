@@ -22,7 +22,9 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	t.fresh.Store(false)
 	w := t.triton.watch(ctx)
 	result, why, err := drive.Measure(ctx, t.run(), m)
-	w.end(ctx)
+	if w != nil {
+		w.End(ctx)
+	}
 	if err != nil {
 		return trial.Result{}, err
 	}
@@ -32,7 +34,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		out.Warnings = append(out.Warnings, trial.Warning{Text: fmt.Sprintf("the load is at --max-rate %g: the server may do more", t.cfg.MaxRate)})
 	}
 	if w != nil {
-		if err := w.figures(result, &out); err != nil {
+		if err := figures(w, result, &out); err != nil {
 			out.Warnings = append(out.Warnings, trial.Warning{Text: "breakdown n/a: the server's statistics: " + err.Error()})
 		}
 	}

@@ -8,11 +8,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
-	"sync"
 	"time"
 
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/target/drive"
 	"sweetspot/sweep/trial"
 )
 
@@ -49,118 +50,76 @@ type reading struct {
 	sizes                          map[int]float64
 }
 
+// Time is when the sums were read.
+func (r reading) Time() time.Time { return r.at }
+
+// Requests is the number of requests that have ended.
+func (r reading) Requests() float64 { return r.requests }
+
 // statistics reads the sums over all versions of the model.
 func (t *triton) statistics(ctx context.Context) (reading, error) {
-	var answer struct {
-		ModelStats []modelStatistics `json:"model_stats"`
-	}
+	var answer statisticsAnswer
 	begin := time.Now()
 	if err := t.api.read(ctx, http.MethodGet, modelPath(t.name, "")+"/stats", nil, &answer); err != nil {
 		return reading{}, err
 	}
-	r := reading{at: begin.Add(time.Since(begin) / 2), sizes: map[int]float64{}}
-	found := false
-	for _, m := range answer.ModelStats {
-		if m.Name != t.name {
+	r, err := answer.sums(t.name)
+	r.at = begin.Add(time.Since(begin) / 2)
+	return r, err
+}
+
+// statisticsAnswer is the answer of a Triton.
+type statisticsAnswer struct {
+	ModelStats []modelStatistics `json:"model_stats"`
+}
+
+// maxBatch is the largest size of a batch that counts; larger ones count as this one.
+const maxBatch = 1 << 20
+
+// sums returns the sums over all versions of a model.
+func (a statisticsAnswer) sums(name string) (reading, error) {
+	r, found := reading{sizes: map[int]float64{}}, false
+	for _, m := range a.ModelStats {
+		if m.Name != name {
 			continue
 		}
 		found = true
 		s := m.InferenceStats
-		r.requests += float64(s.Success.Count + s.Fail.Count)
+		r.requests += float64(s.Success.Count) + float64(s.Fail.Count)
 		r.answers += float64(s.Success.Count)
 		r.total += float64(s.Success.NS)
 		r.queue += float64(s.Queue.NS)
-		r.compute += float64(s.ComputeInput.NS + s.ComputeInfer.NS + s.ComputeOutput.NS)
+		r.compute += float64(s.ComputeInput.NS) + float64(s.ComputeInfer.NS) + float64(s.ComputeOutput.NS)
 		r.rows += float64(m.InferenceCount)
 		r.batches += float64(m.ExecutionCount)
 		for _, b := range m.BatchStats {
-			r.sizes[int(min(b.BatchSize, 1<<20))] += float64(b.ComputeInfer.Count)
+			r.sizes[int(min(b.BatchSize, maxBatch))] += float64(b.ComputeInfer.Count)
 		}
 	}
 	if !found {
-		return r, fmt.Errorf("the statistics have no model %q", t.name)
+		return r, fmt.Errorf("the statistics have no model %q", name)
 	}
 	return r, nil
 }
 
-// Times of reading the statistics while a load runs. The intervals grow with the run, because the end of its
-// warm-up, a part of it, is known only at its end.
-const (
-	readShare  = 8 // of the time since the start
-	minEvery   = 50 * time.Millisecond
-	maxEvery   = 500 * time.Millisecond
-	readLimit  = 5 * time.Second
-	minAnswers = 20 // in the window
-)
+// minAnswers is the smallest number of answers in the window.
+const minAnswers = 20
 
-// watcher reads the statistics while a load runs.
-type watcher struct {
-	t        *triton
-	stop     chan struct{}
-	done     sync.WaitGroup
-	readings []reading
-	err      error // of the last one
-}
-
-// watch begins to read; the first reading is complete when it returns. It is nil without statistics.
-func (t *triton) watch(ctx context.Context) *watcher {
+// watch begins to read. It is nil without statistics.
+func (t *triton) watch(ctx context.Context) *drive.Watcher[reading] {
 	if t == nil || !t.metrics {
 		return nil
 	}
-	w := &watcher{t: t, stop: make(chan struct{})}
-	w.read(ctx)
-	w.done.Go(func() {
-		for begin := time.Now(); ; {
-			select {
-			case <-w.stop:
-				return
-			case <-time.After(min(max(time.Since(begin)/readShare, minEvery), maxEvery)):
-				w.read(ctx)
-			}
-		}
-	})
-	return w
-}
-
-func (w *watcher) read(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, readLimit)
-	defer cancel()
-	var r reading
-	if r, w.err = w.t.statistics(ctx); w.err == nil {
-		w.readings = append(w.readings, r)
-	}
-}
-
-// end reads for the last time.
-func (w *watcher) end(ctx context.Context) {
-	if w == nil {
-		return
-	}
-	close(w.stop)
-	w.done.Wait()
-	w.read(ctx)
+	return drive.Watch(ctx, t.statistics)
 }
 
 // figures sets the parts of a request's time and the batches of a result, or returns why they are missing.
-func (w *watcher) figures(run load.Result, out *trial.Result) error {
-	n := len(w.readings)
-	switch {
-	case w.err != nil:
-		return w.err
-	case n < 2:
-		return errors.New("the run was too short to read them twice")
+func figures(w *drive.Watcher[reading], run load.Result, out *trial.Result) error {
+	first, last, err := w.Window(run, out.WarmupSeconds)
+	if err != nil {
+		return err
 	}
-	last := w.readings[n-1]
-	if arrived := last.requests - w.readings[0].requests; arrived > 1.01*float64(run.Sent)+1 {
-		return fmt.Errorf("%.0f requests have ended, but %d were sent: others load this model too", arrived, run.Sent)
-	}
-	warm := run.Start.Add(time.Duration(out.WarmupSeconds * float64(time.Second)))
-	for _, first := range w.readings[:n-1] {
-		if !first.at.Before(warm) {
-			return last.since(first, out)
-		}
-	}
-	return errors.New("the run was too short to read them twice after its warm-up")
+	return last.since(first, out)
 }
 
 // since sets what the sums over the time from first say. The queue time has the time in which the batch fills, which
@@ -169,7 +128,7 @@ func (r reading) since(first reading, out *trial.Result) error {
 	answers, batches := r.answers-first.answers, r.batches-first.batches
 	queue, compute := r.queue-first.queue, r.compute-first.compute
 	switch {
-	case answers < 0 || batches < 0 || queue < 0 || compute < 0:
+	case answers < 0 || batches < 0 || queue < 0 || compute < 0 || r.rows < first.rows:
 		return errors.New("the sums have decreased: the model was loaded again")
 	case answers < minAnswers:
 		return fmt.Errorf("fewer than %d answers between two readings", minAnswers)
@@ -179,7 +138,7 @@ func (r reading) since(first reading, out *trial.Result) error {
 	sizes := map[int]int{}
 	for size, n := range r.sizes {
 		if d := n - first.sizes[size]; d > 0 {
-			sizes[size] = int(d)
+			sizes[size] = int(min(d, math.MaxInt32))
 		}
 	}
 	if batches > 0 {

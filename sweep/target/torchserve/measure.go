@@ -32,7 +32,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	t.fresh.Store(false)
 	w := t.metrics.watch(ctx)
 	result, why, err := drive.Measure(ctx, t.run(), m)
-	w.end(ctx)
+	end(ctx, w)
 	switch {
 	case ctx.Err() != nil:
 		return trial.Result{}, err
@@ -47,7 +47,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		out.Warnings = append(out.Warnings, trial.Warning{Text: fmt.Sprintf("the load is at --max-rate %g: the server may do more", t.cfg.MaxRate)})
 	}
 	if !out.Breakdown.Execution.OK() && len(t.metrics) > 0 { // our own server has them in its answers
-		if err := w.figures(result, &out); err != nil {
+		if err := figures(w, result, &out); err != nil {
 			out.Warnings = append(out.Warnings, trial.Warning{Text: "breakdown n/a: the server's metrics: " + err.Error()})
 		}
 	}

@@ -17,10 +17,10 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/target/drive"
 	"sweetspot/sweep/trial"
 )
 
@@ -34,6 +34,12 @@ type reading struct {
 	handler  float64 // of these requests, milliseconds
 	sizes    map[int]int
 }
+
+// Time is when the sums were read.
+func (r reading) Time() time.Time { return r.at }
+
+// Requests is the number of requests that have arrived.
+func (r reading) Requests() float64 { return r.requests }
 
 // add adds the sums of another server.
 func (r *reading) add(o reading) {
@@ -155,96 +161,41 @@ func (all sources) close() {
 	}
 }
 
-// Times of reading the metrics while a load runs. The intervals grow with the run, because the end of its warm-up, a part of it, is known
-// only at its end.
 const (
-	readShare  = 8 // of the time since the start
-	minEvery   = 50 * time.Millisecond
-	maxEvery   = 500 * time.Millisecond
 	lastWait   = time.Second // for what the server writes after an answer
-	lastEvery  = 50 * time.Millisecond
-	readLimit  = 5 * time.Second
-	minAnswers = 20 // in the window
+	minAnswers = 20          // in the window
 )
 
-// watcher reads the metrics while a load runs.
-type watcher struct {
-	all      sources
-	stop     chan struct{}
-	done     sync.WaitGroup
-	readings []reading
-	err      error // of the last one
-}
+// watcher reads the metrics while a load runs; nil without metrics.
+type watcher = drive.Watcher[reading]
 
-// watch begins to read; the first reading is complete when it returns.
+// watch begins to read.
 func (all sources) watch(ctx context.Context) *watcher {
-	w := &watcher{all: all, stop: make(chan struct{})}
 	if len(all) == 0 {
-		return w
+		return nil
 	}
-	w.read(ctx)
-	w.done.Go(func() {
-		for begin := time.Now(); ; {
-			select {
-			case <-w.stop:
-				return
-			case <-time.After(min(max(time.Since(begin)/readShare, minEvery), maxEvery)):
-				w.read(ctx)
-			}
-		}
-	})
-	return w
-}
-
-func (w *watcher) read(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, readLimit)
-	defer cancel()
-	var r reading
-	if r, w.err = w.all.read(ctx); w.err == nil {
-		w.readings = append(w.readings, r)
-	}
+	return drive.Watch(ctx, all.read)
 }
 
 // end reads until nothing changes any more.
-func (w *watcher) end(ctx context.Context) {
-	close(w.stop)
-	w.done.Wait()
-	if len(w.all) == 0 {
-		return
-	}
-	for begin := time.Now(); time.Since(begin) < lastWait; time.Sleep(lastEvery) {
-		w.read(ctx)
-		if n := len(w.readings); w.err != nil || n > 1 && w.readings[n-1].same(w.readings[n-2]) {
-			return
-		}
+func end(ctx context.Context, w *watcher) {
+	if w != nil {
+		w.End(ctx)
+		w.Settle(ctx, lastWait, reading.same)
 	}
 }
 
 // figures sets the parts of a request's time and the batches of a result, or returns why they are missing.
-func (w *watcher) figures(run load.Result, out *trial.Result) error {
-	n := len(w.readings)
-	switch {
-	case w.err != nil:
-		return w.err
-	case n < 2:
-		return errors.New("the run was too short to read them twice")
+func figures(w *watcher, run load.Result, out *trial.Result) error {
+	first, last, err := w.Window(run, out.WarmupSeconds)
+	if err != nil {
+		return err
 	}
-	last := w.readings[n-1]
-	if arrived := last.since(w.readings[0]).requests; arrived > 1.01*float64(run.Sent)+1 {
-		return fmt.Errorf("%.0f requests have arrived, but %d were sent: others load this model too", arrived, run.Sent)
+	answers, mean := answersBetween(run, first.at, last.at)
+	if answers < minAnswers {
+		return fmt.Errorf("fewer than %d answers between two readings", minAnswers)
 	}
-	warm := run.Start.Add(time.Duration(out.WarmupSeconds * float64(time.Second)))
-	for _, first := range w.readings {
-		if first.at.Before(warm) {
-			continue
-		}
-		answers, mean := answersBetween(run, first.at, last.at)
-		if answers < minAnswers {
-			break
-		}
-		return last.since(first).figures(answers, mean, out)
-	}
-	return fmt.Errorf("fewer than %d answers between two readings", minAnswers)
+	return last.since(first).figures(answers, mean, out)
 }
 
 // answersBetween returns the number of successful answers in a time, and the mean of their latencies in milliseconds.

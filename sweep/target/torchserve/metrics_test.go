@@ -173,8 +173,8 @@ func TestFigures(t *testing.T) {
 		return r
 	}
 	out := trial.Result{WarmupSeconds: .3}
-	w := watcher{readings: []reading{at(begin, 0), slow, later(1010, 1000)}}
-	if err := w.figures(runOf(begin, 1000), &out); err != nil {
+	w := &watcher{Readings: []reading{at(begin, 0), slow, later(1010, 1000)}}
+	if err := figures(w, runOf(begin, 1000), &out); err != nil {
 		t.Fatal(err)
 	}
 	b := out.Breakdown
@@ -196,15 +196,16 @@ func TestFigures(t *testing.T) {
 		want     string
 	}{
 		{"one reading", []reading{at(begin, 0)}, "too short"},
-		{"others", []reading{at(begin, 0), at(after(400), 390), at(after(1010), 1100)}, "1100 requests have arrived, but 1000 were sent: others"},
-		{"few answers", []reading{at(begin, 0), at(after(200), 190), at(after(1010), 1000)}, "fewer than 20 answers"},
+		{"others", []reading{at(begin, 0), at(after(400), 390), at(after(1010), 1100)}, "1100 requests were counted, but 1000 were sent: others"},
+		{"one reading after the warm-up", []reading{at(begin, 0), at(after(200), 190), at(after(1010), 1000)}, "after its warm-up"},
+		{"few answers", []reading{at(begin, 0), at(after(1000), 995), at(after(1010), 1000)}, "fewer than 20 answers"},
 		{"restarted", []reading{at(begin, 0), at(after(400), 390), restarted}, "was started again"},
 		{"no change", []reading{at(begin, 0), at(after(400), 390), func() reading { r := at(after(1010), 390); return r }()}, "have not changed"},
 		{"other times", []reading{at(begin, 0), at(after(400), 390), func() reading { r := at(after(1010), 1000); r.latency *= 2; return r }()}, "do not fit the answers"},
 	} {
 		out := trial.Result{WarmupSeconds: .3}
-		w := watcher{readings: c.readings}
-		if err := w.figures(runOf(begin, 1000), &out); err == nil || !strings.Contains(err.Error(), c.want) || out.Breakdown.Queue.OK() {
+		w := &watcher{Readings: c.readings}
+		if err := figures(w, runOf(begin, 1000), &out); err == nil || !strings.Contains(err.Error(), c.want) || out.Breakdown.Queue.OK() {
 			t.Errorf("%s: %v, want %q; %+v", c.name, err, c.want, out.Breakdown)
 		}
 	}

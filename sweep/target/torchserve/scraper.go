@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/target/drive"
 )
 
 // The counters of TorchServe, with the labels model_name and model_version.
@@ -30,7 +31,7 @@ func (s *scraper) batches() bool { return false }
 func (s *scraper) close()        { s.api.http.CloseIdleConnections() }
 
 func (s *scraper) read(ctx context.Context) (reading, error) {
-	text, err := s.api.do(ctx, readLimit, http.MethodGet, s.at, s.api.infer, load.Body{})
+	text, err := s.api.do(ctx, drive.ReadLimit, http.MethodGet, s.at, s.api.infer, load.Body{})
 	if err != nil {
 		return reading{}, err
 	}

@@ -51,9 +51,9 @@ func (c *component) line(y int) []byte {
 			u.row[i] = byte((3*int32(v) + int32(far[i]) + bias) >> 2)
 		}
 	default:
-		far := c.sampleRow(c.secondNearest(y))
+		far, sums := c.sampleRow(c.secondNearest(y))[:len(near)], u.sums[:len(near)]
 		for i, v := range near {
-			u.sums[i] = 3*int32(v) + int32(far[i])
+			sums[i] = 3*int32(v) + int32(far[i])
 		}
 		u.interpolate(8, 7, 4)
 	}
@@ -86,15 +86,15 @@ func (u *upsampler) repeat(samples []byte, at int) []byte {
 // interpolate writes two pixels for each sum: 3/4 of it and 1/4 of its neighbor. The sums are samples times 2^(shift-2); left and
 // right are what is added before each is rounded.
 func (u *upsampler) interpolate(left, right int32, shift uint) {
-	sums := u.sums
+	sums, row := u.sums, u.row
 	before, v := sums[0], sums[0]
-	for i, out := 0, u.row; i < len(sums); i, out = i+1, out[2:] {
-		after := v
-		if i+1 < len(sums) {
-			after = sums[i+1]
-		}
+	for i, after := range sums[1:] {
+		out := row[2*i : 2*i+2 : 2*i+2]
 		out[0] = byte((3*v + before + left) >> shift)
 		out[1] = byte((3*v + after + right) >> shift)
 		before, v = v, after
 	}
+	out := row[len(row)-2:]
+	out[0] = byte((3*v + before + left) >> shift)
+	out[1] = byte((4*v + right) >> shift)
 }
