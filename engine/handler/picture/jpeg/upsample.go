@@ -90,11 +90,11 @@ func (u *upsampler) interpolate(left, right int32, shift uint) {
 	before, v := sums[0], sums[0]
 	for i, after := range sums[1:] {
 		out := row[2*i : 2*i+2 : 2*i+2]
-		out[0] = byte((3*v + before + left) >> shift)
-		out[1] = byte((3*v + after + right) >> shift)
+		out[0] = byte((3*v + before + left) >> (shift & 31))
+		out[1] = byte((3*v + after + right) >> (shift & 31))
 		before, v = v, after
 	}
 	out := row[len(row)-2:]
-	out[0] = byte((3*v + before + left) >> shift)
-	out[1] = byte((4*v + right) >> shift)
+	out[0] = byte((3*v + before + left) >> (shift & 31))
+	out[1] = byte((4*v + right) >> (shift & 31))
 }
