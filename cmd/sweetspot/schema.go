@@ -23,6 +23,7 @@ var documents = []document{
 	{"profile", "sweetspot profiles show PROFILE --json"},
 	{"prediction", "sweetspot profiles show PROFILE --at RATE --json"},
 	{"profiles", "sweetspot profiles list --json"},
+	{"merge", "sweetspot profiles merge A B --json"},
 	{"comparison", "sweetspot profiles compare A B --json"},
 	{"measured-comparison", "sweetspot profiles compare A B --measure --json"},
 	{"choice", "sweetspot export PROFILE --format json"},
