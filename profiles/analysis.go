@@ -46,17 +46,27 @@ func analyze(parts []*Profile) analysis {
 	}
 	for i, p := range parts {
 		c, why := a.candidate(p, a.number[i], resumer(parts, p))
-		if _, chosen := p.Choice(); c != nil && a.shards.why() != "" {
-			if c = nil; chosen {
-				why = fmt.Sprintf("the choice of %s is left out: %s", p.Header.ID, a.shards.why())
-			}
-		}
+		c, why = a.ofShard(p, c, why)
 		if c != nil {
 			a.candidates = append(a.candidates, *c)
 		}
 		a.rejectedChoice = append(a.rejectedChoice, why)
 	}
 	return a
+}
+
+// ofShard returns the candidate of a part that is a shard. It has none if the machines of the shards cannot be
+// compared, or if the shard was cut before it validated its best setting. Other parts keep theirs.
+func (a *analysis) ofShard(p *Profile, c *candidate, why string) (*candidate, string) {
+	_, chosen := p.Choice()
+	switch {
+	case c == nil || a.shards == nil:
+	case a.shards.Why != "" && chosen:
+		return nil, fmt.Sprintf("the choice of %s is left out: %s", p.Header.ID, a.shards.Why)
+	case a.shards.Why != "" || p.Header.Shard != nil && !chosen:
+		return nil, why
+	}
+	return c, why
 }
 
 // plan returns the plan of the profile, or the default plan if it has none, as a live

@@ -25,7 +25,7 @@ type MergeResult struct {
 	Unlike   []string      `json:"unlike"`  // why the parts are not comparable, in words
 	Missing  []string      `json:"missing"` // what is missing from a complete sweep, in words
 	Shards   *Shards       `json:"shards"`  // null if the parts are no shards
-	Ranking  []RankedRow   `json:"ranking"` // the settings of all parts under each load, best first
+	Ranking  []RankedRow   `json:"ranking"` // the settings of all parts under each load, best first; if shards.why is not "", the order means nothing across machines
 	Choice   *trial.Choice `json:"choice"`  // null if nothing is recommended
 	Why      string        `json:"why"`     // why nothing is recommended; "" if something is
 	Exit     int           `json:"exit"`    // exit code
@@ -97,8 +97,8 @@ func (m *merger) describe(all, used []*Profile) {
 // whyNone says why a merged profile has no choice.
 func (m *merger) whyNone(res *MergeResult) string {
 	switch {
-	case m.shards.why() != "":
-		return m.shards.why()
+	case m.shards != nil && m.shards.Why != "":
+		return m.shards.Why
 	case res.Exit == no:
 		return "no setting keeps the promise"
 	case len(m.trials) == 0:
@@ -138,7 +138,11 @@ func WriteMerge(w io.Writer, r MergeResult, s Style) error {
 	for _, t := range r.Warnings {
 		line("warning", t)
 	}
-	for i, row := range r.Ranking[:min(shown, len(r.Ranking))] {
+	ranking := r.Ranking[:min(shown, len(r.Ranking))]
+	if r.Shards != nil && r.Shards.Why != "" {
+		ranking = nil // rows of different machines have no order
+	}
+	for i, row := range ranking {
 		line(fmt.Sprintf("rank %d", i+1), fmt.Sprintf("%v at %v: %s/s, %s, trial %d", row.Settings, row.Load, FormatFigure(row.Throughput.Value), row.Verdict.Describe(), row.Trial))
 	}
 	if r.Choice != nil {

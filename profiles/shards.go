@@ -94,14 +94,6 @@ func controlsIn(chain []*Profile, s plan.Shard) ControlRuns {
 	return controlOf(control, s, trials)
 }
 
-// why returns Why, and "" without shards.
-func (s *Shards) why() string {
-	if s == nil {
-		return ""
-	}
-	return s.Why
-}
-
 // findWhy says why no setting is recommended across the machines, or "".
 func (s *Shards) findWhy() string {
 	switch {

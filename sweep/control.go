@@ -22,9 +22,10 @@ func (s *run) measureControl(ctx context.Context, when string) error {
 		return err
 	}
 	p := plan.Point{Settings: s.Control.Settings, Load: s.Control.Load, Role: trial.RoleControl, Reason: "the control of all shards, " + when}
-	if s.Time > 0 {
-		s.controlTime = s.timeLimit(p.Load)
-	}
 	s.controlsLeft--
-	return s.runTrial(ctx, p, s.timeLimit(p.Load))
+	limit := s.timeLimit(p.Load)
+	if s.Time > 0 {
+		s.controlTime = limit
+	}
+	return s.runTrial(ctx, p, limit)
 }

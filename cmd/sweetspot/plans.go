@@ -144,7 +144,7 @@ func (a *app) runJob(ctx context.Context, j job, f *runFlags) (result, error) {
 	for _, note := range j.plan.Notes {
 		a.note(f, "%s", note)
 	}
-	if err := j.checkShard(); err != nil {
+	if err := j.checkShard(f); err != nil {
 		return result{}, err
 	}
 	if f.dryRun {

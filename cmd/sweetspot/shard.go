@@ -122,9 +122,12 @@ func (a *app) shard(f *runFlags, old *resumed) (plan.Shard, error) {
 }
 
 // checkShard returns an error if the plan of a job cannot be divided.
-func (j job) checkShard() error {
-	if j.shard.IsWhole() {
+func (j job) checkShard(f *runFlags) error {
+	switch {
+	case j.shard.IsWhole():
 		return nil
+	case f.demo:
+		return withHint("add --sla 20ms", "--shard %v: the promise of the demonstration is that of each machine, and the parts need one", j.shard)
 	}
 	err := j.plan.CheckShards()
 	if err != nil && j.plan.Strategy != "grid" {
