@@ -3,8 +3,6 @@ package profiles_test
 import (
 	"errors"
 	"fmt"
-	"math"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -198,32 +196,5 @@ func TestMergeDifferentGrids(t *testing.T) {
 		if _, _, err := mergeShards(t, false, a, p); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
-	}
-}
-
-// TestMergeAlikeByChance: machines that are equal, measured with noise that fits their intervals, are alike in nearly all
-// merges, also of many shards: the intervals of all pairs hold together.
-func TestMergeAlikeByChance(t *testing.T) {
-	r := rand.New(rand.NewPCG(7, 7))
-	differ := 0
-	const merges, shards = 30, 8
-	for range merges {
-		dir := newDir(t)
-		var parts []*profiles.Profile
-		for i := range shards {
-			// The intervals of 1% on each side are 95% of a normal distribution.
-			noise := func() float64 { return math.Exp(.01 / 1.96 * r.NormFloat64()) }
-			parts = append(parts, shardOn(t, dir, fmt.Sprint("s", i), "", i+1, shards, i, machine{noise(), noise()}, true))
-		}
-		res, _, err := mergeShards(t, false, parts...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if res.Shards.Machines == profiles.Differ {
-			differ++
-		}
-	}
-	if differ > 4 { // 5% of 30 is 1.5; five or more have a chance below 2% at most
-		t.Errorf("%d of %d merges of equal machines say that they differ", differ, merges)
 	}
 }
