@@ -14,6 +14,7 @@ import (
 
 	batch "k8s.io/api/batch/v1"
 	core "k8s.io/api/core/v1"
+	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 )
 
@@ -54,7 +55,7 @@ func check(text []byte) (found []string, err error) {
 			return found, fmt.Errorf("document %d: %q is no kind that this program knows", i+1, kind)
 		}
 		v := empty()
-		if err := yaml.UnmarshalStrict(doc, v); err != nil {
+		if err := decode(doc, v); err != nil {
 			return found, fmt.Errorf("document %d: %s: %w", i+1, kind, err)
 		}
 		if job, ok := v.(*batch.Job); ok {
@@ -65,6 +66,17 @@ func check(text []byte) (found []string, err error) {
 		found = append(found, kind)
 	}
 	return found, nil
+}
+
+// decode reads a document as the server does: names of fields in their case, no unknown and no repeated ones, and
+// no conversion of numbers to texts.
+func decode(doc []byte, v any) error {
+	text, err := yaml.YAMLToJSONStrict(doc)
+	if err != nil {
+		return err
+	}
+	strict, err := json.UnmarshalStrict(text, v)
+	return errors.Join(append(strict, err)...)
 }
 
 // checkIndexed checks what the types do not say, and the server refuses: rules of Indexed Jobs.
