@@ -24,8 +24,8 @@ type archiveFlags struct {
 	open                modelFlags
 }
 
-// packed is an archive that was written.
-type packed struct {
+// packedArchive is an archive that was written.
+type packedArchive struct {
 	Path    string `json:"path"`
 	Model   string `json:"model"`
 	Version string `json:"version"`
@@ -94,7 +94,7 @@ func (a *app) archive(c *cobra.Command, arg string, f archiveFlags) error {
 	}
 	fmt.Fprintf(a.err, "wrote %s: %s %s, %s\n", to, m.Name, m.Version, m.BatchWhy)
 	if f.json {
-		return a.printJSON(packed{to, m.Name, m.Version, m.BatchWhy})
+		return a.printJSON(packedArchive{to, m.Name, m.Version, m.BatchWhy})
 	}
 	_, err = fmt.Fprintln(a.out, to)
 	return err

@@ -136,7 +136,7 @@ func TestKubernetesJob(t *testing.T) {
 	if got := byKind["PersistentVolumeClaim"].Spec.AccessModes; fmt.Sprint(got) != "[ReadWriteMany]" {
 		t.Errorf("access modes %v: the pods are on several nodes", got)
 	}
-	p, err := plan.Parse([]byte(byKind["ConfigMap"].Data["plan.yaml"]))
+	p, err := plan.Parse("plan.yaml", []byte(byKind["ConfigMap"].Data["plan.yaml"]))
 	if err == nil {
 		err = p.CheckShards()
 	}

@@ -88,7 +88,7 @@ var lineKinds = []string{"header", "probe", "trial", "operators", "event", "choi
 var schemaTypes = map[string]any{
 	"sweep": result{}, "sweeps": results{}, "dry-run": dryRun{}, "dry-runs": dryRuns{}, "profile-line": profileLine{},
 	"profile": profiles.Shown{}, "prediction": profiles.Prediction{}, "profiles": []profiles.Summary{},
-	"comparison": profiles.Comparison{}, "merge": profiles.MergeResult{}, "imported": []imported{}, "archive": packed{}, "measured-comparison": profiles.Measured{}, "choice": export.Choice{},
+	"comparison": profiles.Comparison{}, "merge": profiles.MergeResult{}, "imported": []imported{}, "archive": packedArchive{}, "measured-comparison": profiles.Measured{}, "choice": export.Choice{},
 	"check": check.Report{}, "doctor": []finding{}, "restore": []restored{}, "version": versionInfo{}, "error": failure{},
 }
 
