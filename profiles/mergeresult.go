@@ -18,17 +18,17 @@ import (
 
 // MergeResult is what a merge has made. It is data.
 type MergeResult struct {
-	ID       string        `json:"id"`      // of the new profile; "" if the parts were refused
-	Path     string        `json:"path"`    // of the new profile; "" if the parts were refused
-	State    State         `json:"state"`   // done, or stopped if something is missing; "" if the parts were refused
-	Parts    []MergedPart  `json:"parts"`   // in the order in which they were created
-	Unlike   []string      `json:"unlike"`  // why the parts are not comparable, in words
-	Missing  []string      `json:"missing"` // what is missing from a complete sweep, in words
-	Shards   *Shards       `json:"shards"`  // null if the parts are no shards
-	Ranking  []RankedRow   `json:"ranking"` // the settings of all parts under each load, best first; if shards.why is not "", the order means nothing across machines
-	Choice   *trial.Choice `json:"choice"`  // null if nothing is recommended
-	Why      string        `json:"why"`     // why nothing is recommended; "" if something is
-	Exit     int           `json:"exit"`    // exit code
+	ID       string        `json:"id"`              // of the new profile; "" if the parts were refused
+	Path     string        `json:"path"`            // of the new profile; "" if the parts were refused
+	State    State         `json:"state,omitempty"` // done, or stopped if something is missing; absent if the parts were refused
+	Parts    []MergedPart  `json:"parts"`           // in the order in which they were created
+	Unlike   []string      `json:"unlike"`          // why the parts are not comparable, in words
+	Missing  []string      `json:"missing"`         // what is missing from a complete sweep, in words
+	Shards   *Shards       `json:"shards"`          // null if the parts are no shards
+	Ranking  []RankedRow   `json:"ranking"`         // the settings of all parts under each load, best first; if shards.why is not "", the order means nothing across machines
+	Choice   *trial.Choice `json:"choice"`          // null if nothing is recommended
+	Why      string        `json:"why"`             // why nothing is recommended; "" if something is
+	Exit     int           `json:"exit"`            // exit code
 	Warnings []string      `json:"warnings"`
 }
 
