@@ -20,7 +20,7 @@ PURE := github.com/mattn/go-runewidth sweetspot/sweep/stat sweetspot/sweep/predi
 RACE := -race $(PURE:%=-gcflags=%=-race=false)
 
 .DEFAULT_GOAL := help
-.PHONY: run proto test test-long pictures soak check build release ort lint bench fuzz vulncheck golden torchserve test-torchserve peers test-peers oip-client test-oip-client mlserver test-mlserver help cc
+.PHONY: run proto test test-long pictures soak check build release ort lint bench fuzz vulncheck golden torchserve test-torchserve peers test-peers oip-client test-oip-client mlserver test-mlserver slurm test-slurm test-kubernetes help cc
 
 run: ort ## build quickly and start the workbench; ARGS="..." are its arguments
 	@go build -o bin/dev/ ./cmd/sweetspot
@@ -105,6 +105,16 @@ oip-client: ## Triton's client for the Open Inference Protocol in the user's cac
 
 test-oip-client: oip-client ort ## the server asked by that client; it skips elsewhere
 	SWEETSPOT_OIP_CLIENT=$$(tools/oip-client.sh --where) go test -count=1 -run='^TestOIPClient' ./cmd/sweetspot
+
+slurm: ## Debian's Slurm, unpacked in the user's cache, for test-slurm; SWEETSPOT_SLURM is another folder
+	@tools/slurm.sh
+
+test-slurm: slurm ## docs/examples/slurm in a real Slurm of one node; it skips elsewhere
+	SWEETSPOT_SLURM=$$(tools/slurm.sh --where) go test -count=1 -v -run='^TestRealSlurm' ./cmd/sweetspot
+
+test-kubernetes: ## the manifest of docs/examples/kubernetes, by Kubernetes' own types
+	go vet -C tools/kubernetes ./...
+	go test -C tools/kubernetes ./...
 
 mlserver: ## MLServer in the user's cache, for test-mlserver; SWEETSPOT_MLSERVER is another folder
 	@tools/mlserver.sh

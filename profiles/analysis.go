@@ -26,6 +26,7 @@ type analysis struct {
 
 	trials     []trial.Trial // all trials without the copies, with new numbers and the verdicts for the common promise
 	candidates []candidate
+	shards     *Shards // nil if the parts are no shards
 }
 
 // candidate is the trial that a part would choose, with the reasons of its choice.
@@ -37,7 +38,7 @@ type candidate struct {
 // analyze analyzes the parts, in their order. The plan of the first one is the plan of the
 // merged profile.
 func analyze(parts []*Profile) analysis {
-	a := analysis{plan: parts[0].plan()}
+	a := analysis{plan: parts[0].plan(), shards: shardsOf(parts)}
 	a.sla, _ = parts[0].SLA()
 	trials, probes := map[string]int{}, map[string]bool{}
 	for _, p := range parts {
@@ -45,12 +46,27 @@ func analyze(parts []*Profile) analysis {
 	}
 	for i, p := range parts {
 		c, why := a.candidate(p, a.number[i], resumer(parts, p))
+		c, why = a.ofShard(p, c, why)
 		if c != nil {
 			a.candidates = append(a.candidates, *c)
 		}
 		a.rejectedChoice = append(a.rejectedChoice, why)
 	}
 	return a
+}
+
+// ofShard returns the candidate of a part that is a shard. It has none if the machines of the shards cannot be
+// compared, or if the shard was cut before it validated its best setting. Other parts keep theirs.
+func (a *analysis) ofShard(p *Profile, c *candidate, why string) (*candidate, string) {
+	_, chosen := p.Choice()
+	switch {
+	case c == nil || a.shards == nil:
+	case a.shards.Why != "" && chosen:
+		return nil, fmt.Sprintf("the choice of %s is left out: %s", p.Header.ID, a.shards.Why)
+	case a.shards.Why != "" || p.Header.Shard != nil && !chosen:
+		return nil, why
+	}
+	return c, why
 }
 
 // plan returns the plan of the profile, or the default plan if it has none, as a live
@@ -228,11 +244,13 @@ func (m *merger) choice(c candidate, runners []int) trial.Choice {
 	return trial.Choice{At: m.at, N: c.N, By: "merge", Settings: c.Settings, Why: why}
 }
 
+// The exit codes of a sweep.
+const yes, no, cannotTell = 0, 2, 3
+
 // exit returns the exit code of the merged sweep: 0 if a setting keeps the promise, 2 if
 // none does, else 3. It is 2 only if no part is missing, each part that no other part
 // resumes ended with 2, and no trial may still keep the promise.
 func (a *analysis) exit(parts []*Profile, chosen, missing bool) int {
-	const yes, no, cannotTell = 0, 2, 3
 	switch {
 	case chosen:
 		return yes

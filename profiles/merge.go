@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -31,77 +30,105 @@ type MergeOptions struct {
 // fields that this version does not know. Events called merged say from where the
 // numbers come. The choice is the best of the choices of the parts by the plan of the
 // first part. Choices that another trial contradicts are left out.
-func Merge(path string, parts []*Profile, o MergeOptions) error {
+//
+// Of shards the header has which are there, and their controls ([Shards]). If the controls
+// of two shards differ beyond their intervals, or one was not measured, the merged profile has no
+// choice: a setting of one machine cannot be ranked against one of another.
+//
+// If the parts are not comparable, the error wraps ErrNotComparable, and the result has the reasons.
+func Merge(path string, parts []*Profile, o MergeOptions) (MergeResult, error) {
 	parts = slices.Clone(parts)
 	slices.SortStableFunc(parts, func(a, b *Profile) int {
 		return cmp.Or(a.Header.Created.Compare(b.Header.Created), cmp.Compare(a.Header.ID, b.Header.ID))
 	})
-	problems, err := checkParts(parts)
-	switch {
-	case err != nil:
-		return err
-	case len(problems) > 0 && !o.Force:
-		return fmt.Errorf("profiles: %w: %s; --force merges them anyway", ErrNotComparable, strings.Join(problems, "; "))
+	res := MergeResult{Parts: []MergedPart{}, Unlike: []string{}, Missing: []string{}, Ranking: []RankedRow{}, Warnings: []string{}}
+	if err := checkIDs(parts); err != nil {
+		return res, err
 	}
+	all := parts
+	parts, leftOut := selectParts(parts)
+	problems := checkParts(parts)
+	res.Unlike = append(res.Unlike, problems...)
+	if len(problems) > 0 && !o.Force {
+		err := fmt.Errorf("profiles: %w: %s; --force merges them anyway", ErrNotComparable, strings.Join(problems, "; "))
+		res.Why, res.Exit = err.Error(), cannotTell
+		return res, err
+	}
+	m := merger{at: o.At, analysis: analyze(parts), problems: problems, leftOut: leftOut, missing: missingParts(parts)}
 	h := parts[0].Header
-	h.ID, h.Created, h.Tool, h.Shard, h.Resumes = o.ID, o.At, o.Tool, nil, nil
+	h.ID, h.Created, h.Tool, h.Shard, h.Grid, h.Control, h.Resumes = o.ID, o.At, o.Tool, nil, nil, nil, nil
+	if h.Merged = m.shards; h.Merged != nil {
+		h.Merged.Unlike = res.Unlike
+	}
 	w, err := Create(path, h, Options{})
 	if err != nil {
-		return err
+		return res, err
 	}
-	m := merger{w: w, at: o.At, analysis: analyze(parts)}
-	err = errors.Join(m.write(parts, problems), w.Close())
+	m.w, m.result = w, &res
+	err = errors.Join(m.write(parts), m.w.Close())
 	if err != nil {
 		os.Remove(path) // an incomplete file is useless, and Create would refuse to overwrite it
+		return res, err
 	}
-	return err
+	res.ID, res.Path, res.Shards = o.ID, path, m.shards
+	m.describe(all, parts)
+	return res, nil
 }
 
-// checkParts says why the parts should not be merged: an error if that is impossible, and
-// the problems that force ignores.
-func checkParts(parts []*Profile) (problems []string, err error) {
+// checkIDs returns an error if the parts cannot be merged.
+func checkIDs(parts []*Profile) error {
 	if len(parts) < 2 {
-		return nil, errors.New("profiles: merge needs two profiles or more")
+		return errors.New("profiles: merge needs two profiles or more")
 	}
+	var ids []string
+	for _, p := range parts {
+		if slices.Contains(ids, p.Header.ID) {
+			return fmt.Errorf("profiles: %s is given twice", p.Header.ID)
+		}
+		ids = append(ids, p.Header.ID)
+	}
+	return nil
+}
+
+// checkParts says why the parts should not be merged, unless by force.
+func checkParts(parts []*Profile) (problems []string) {
 	first := parts[0].Header
-	var ids, shards []string
 	for _, p := range parts {
 		h := p.Header
-		if slices.Contains(ids, h.ID) {
-			return nil, fmt.Errorf("profiles: %s is given twice", h.ID)
-		}
-		ids = append(ids, h.ID)
 		for _, d := range slices.Concat(modelDifferences(first.Model, h.Model), differences(first, h)) {
 			problems = append(problems, h.ID+": "+d)
 		}
 		if h.PlanHash != first.PlanHash {
-			problems = append(problems, h.ID+": another plan")
+			problems = append(problems, fmt.Sprintf("%s: another plan than %s: %s", h.ID, first.ID, planDifferences(first.Plan, h.Plan)))
 		}
 		if p.Running {
 			problems = append(problems, h.ID+": still being written")
 		}
-		if h.Shard != nil && h.Resumes == nil {
-			if slices.Contains(shards, *h.Shard) {
-				problems = append(problems, fmt.Sprintf("%s: a second shard %s", h.ID, *h.Shard))
-			}
-			shards = append(shards, *h.Shard)
-		}
 	}
-	return problems, nil
+	return append(problems, shardDifferences(parts)...)
 }
 
 // merger writes the new profile.
 type merger struct {
 	analysis
-	w      *Writer
-	at     time.Time
-	probes int
+	w        *Writer
+	at       time.Time
+	problems []string // why the parts are not comparable
+	leftOut  []LeftOut
+	missing  []string
+	probes   int
+	result   *MergeResult
 }
 
 // write writes all lines after the header.
-func (m *merger) write(parts []*Profile, problems []string) error {
-	for _, p := range problems {
+func (m *merger) write(parts []*Profile) error {
+	for _, p := range m.problems {
 		if err := m.event("unlike parts: " + p); err != nil {
+			return err
+		}
+	}
+	for _, l := range m.leftOut {
+		if err := m.event(l.ID + " is left out: " + l.Why); err != nil {
 			return err
 		}
 	}
@@ -110,23 +137,25 @@ func (m *merger) write(parts []*Profile, problems []string) error {
 			return err
 		}
 	}
-	missing := missingParts(parts)
-	for _, text := range missing {
+	for _, text := range m.missing {
 		if err := m.event(text); err != nil {
 			return err
 		}
 	}
-	state := Done
-	if len(missing) > 0 {
-		state = Stopped
+	m.result.State = Done
+	if len(m.missing) > 0 {
+		m.result.State = Stopped
 	}
 	best, runners := m.best()
 	if best != nil {
-		if err := m.w.Choice(m.choice(*best, runners)); err != nil {
+		c := m.choice(*best, runners)
+		if err := m.w.Choice(c); err != nil {
 			return err
 		}
+		m.result.Choice = &c
 	}
-	return m.w.End(state, m.exit(parts, best != nil, len(missing) > 0))
+	m.result.Exit = m.exit(parts, best != nil, len(m.missing) > 0)
+	return m.w.End(m.result.State, m.result.Exit)
 }
 
 func (m *merger) event(detail string) error {
@@ -191,7 +220,7 @@ func (m *merger) origin(i int, p *Profile) string {
 		out = append(out, "its hold is left out")
 	}
 	if s := p.Header.Shard; s != nil {
-		out = append(out, "shard "+*s)
+		out = append(out, "shard "+s.String())
 	}
 	if r := p.Header.Resumes; r != nil {
 		out = append(out, "resumes "+*r)
@@ -225,26 +254,14 @@ func (m *merger) line(l Line, number map[int]int) error {
 // missingParts says what is missing from a complete sweep: parts that did not end and
 // that no other part resumes, and shards.
 func missingParts(parts []*Profile) []string {
-	resumed := map[string]bool{}
-	shards, total := map[string]bool{}, 0
-	for _, p := range parts {
-		if r := p.Header.Resumes; r != nil {
-			resumed[*r] = true
-		}
-		if s := p.Header.Shard; s != nil {
-			shards[*s] = true
-			_, n, _ := strings.Cut(*s, "/")
-			total, _ = strconv.Atoi(n)
-		}
-	}
 	var out []string
 	for _, p := range parts {
-		if p.State() != Done && !resumed[p.Header.ID] {
+		if p.State() != Done && resumer(parts, p) == nil {
 			out = append(out, fmt.Sprintf("%s was not run to its end: %s", p.Header.ID, p.State()))
 		}
 	}
-	if len(shards) < total {
-		out = append(out, fmt.Sprintf("%d of %d shards", len(shards), total))
+	if s := shardsOf(parts); s != nil && len(s.Missing) > 0 {
+		out = append(out, fmt.Sprintf("%d of %d shards; missing: %s", s.Count-len(s.Missing), s.Count, joinShards(s.Missing)))
 	}
 	return out
 }

@@ -26,6 +26,7 @@ import (
 	"strings"
 	"time"
 
+	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
 )
 
@@ -78,9 +79,12 @@ type Header struct {
 	Plan     json.RawMessage `json:"plan"`
 	PlanHash string          `json:"plan_hash"`
 	Seed     uint64          `json:"seed"`
-	Suite    string          `json:"suite,omitempty"` // MODE_MODEL of a plan of TorchServe's benchmark suite; "" for others
-	Shard    *string         `json:"shard"`           // "i/n"; nil if it is not a shard
-	Resumes  *string         `json:"resumes"`         // ID of the profile that this one resumes
+	Suite    string          `json:"suite,omitempty"`   // MODE_MODEL of a plan of TorchServe's benchmark suite; "" for others
+	Shard    *plan.Shard     `json:"shard"`             // "i/n"; nil if it is not a shard
+	Grid     *plan.Grid      `json:"grid,omitempty"`    // of a shard: the grid that is divided; nil for others
+	Control  *plan.Control   `json:"control,omitempty"` // of a shard: what it measures before its first point and after its last one; nil for others
+	Resumes  *string         `json:"resumes"`           // ID of the profile that this one resumes
+	Merged   *Shards         `json:"merged,omitempty"`  // of shards that were merged; nil for others
 }
 
 // validate reports all invalid fields. Without them a profile cannot be found or

@@ -139,8 +139,8 @@ func summaryLines(p *Profile) [][2]string {
 	if h.Resumes != nil {
 		out = append(out, [2]string{"resumes", *h.Resumes})
 	}
-	if h.Shard != nil {
-		out = append(out, [2]string{"shard", *h.Shard})
+	for _, line := range p.ShardLines() {
+		out = append(out, [2]string{line.Label, line.Text})
 	}
 	if tags := p.Tags(); len(tags) > 0 {
 		out = append(out, [2]string{"tags", strings.Join(tags, " ")})

@@ -28,6 +28,7 @@ type Runner struct {
 	Seed        uint64
 	FirstNumber int           // number of the first trial: 1 unless a profile is resumed
 	Resumed     trial.History // of the resumed profile
+	Control     *plan.Control // of a shard: measured before the first point and after the last one; nil for none
 
 	Time        time.Duration // budget of the whole sweep; 0 is no limit
 	Trials      int           // largest number of trials; 0 is no limit
@@ -85,7 +86,17 @@ const (
 // ends. The Outcome has the results up to then in all cases.
 func (r *Runner) Run(ctx context.Context) (Outcome, error) {
 	s := &run{Runner: r, begin: time.Now(), trials: slices.Clone(r.Resumed.Trials), probes: slices.Clone(r.Resumed.Probes), best: -1}
-	ended, err := s.search(ctx)
+	if s.Control != nil {
+		s.controlsLeft = controls
+	}
+	err := s.measureControl(ctx, "before the first point")
+	ended := ""
+	if err == nil {
+		ended, err = s.search(ctx)
+	}
+	if err == nil {
+		err = s.measureControl(ctx, "after the last point")
+	}
 	if err == nil {
 		err = s.validate(ctx)
 	}
@@ -119,6 +130,9 @@ type run struct {
 	watched bool          // the first fresh server was watched
 	learned time.Duration // time of load that fresh servers need until they are steady
 
+	controlsLeft int           // controls that are still to be measured
+	controlTime  time.Duration // how long the last control was allowed to take
+
 	best         int // index of the best of the first rankedTrials trials; -1 if there is none
 	rankedTrials int
 }
@@ -129,7 +143,7 @@ func (s *run) search(ctx context.Context) (ended string, err error) {
 		if err := s.beforePoint(ctx); err != nil {
 			return "", err
 		}
-		if why := s.budgetUsedUp(s.reservedTime()); why != "" {
+		if why := s.budgetUsedUp(s.reservedTime() + time.Duration(s.controlsLeft)*s.controlTime); why != "" {
 			return why, nil
 		}
 		p, more := s.Strategy.Next(trial.History{Trials: s.trials, Probes: s.probes})
@@ -167,7 +181,7 @@ func (s *run) beforePoint(ctx context.Context) error {
 // remain.
 func (s *run) budgetUsedUp(reserved time.Duration) string {
 	switch {
-	case s.Trials > 0 && len(s.trials) >= s.Trials:
+	case s.Trials > 0 && len(s.trials)+s.controlsLeft >= s.Trials:
 		return fmt.Sprintf("budget of %d trials used up", s.Trials)
 	case s.Time > 0 && time.Since(s.begin) > s.Time-max(minDuration, reserved):
 		return fmt.Sprintf("budget of %v used up", s.Time)
@@ -186,7 +200,8 @@ func (s *run) timeLimit(l load.Spec) time.Duration {
 		return longest
 	}
 	left := s.Time - time.Since(s.begin) - s.pendingAnswersTime(l)
-	share := time.Duration(float64(left)*(1-validationShare))/time.Duration(max(1, s.Strategy.Left()+1)) - 200*time.Millisecond
+	points := max(1, s.Strategy.Left()+1) + s.controlsLeft
+	share := time.Duration(float64(left)*(1-validationShare))/time.Duration(points) - 200*time.Millisecond
 	return min(max(share, minDuration), longest, max(left, minDuration))
 }
 
@@ -357,7 +372,7 @@ func (s *run) reportProgress(cur *Current) {
 		}
 	}
 	best := s.best
-	p := Progress{Done: s.trials[:len(s.trials):len(s.trials)], Probes: len(s.probes), Left: s.Strategy.Left(), Best: best, Elapsed: time.Since(s.begin)}
+	p := Progress{Done: s.trials[:len(s.trials):len(s.trials)], Probes: len(s.probes), Left: s.Strategy.Left() + s.controlsLeft, Best: best, Elapsed: time.Since(s.begin)}
 	if cur != nil {
 		c := *cur
 		p.Current = &c

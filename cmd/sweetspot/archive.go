@@ -20,8 +20,16 @@ import (
 // archiveFlags are the flags of archive.
 type archiveFlags struct {
 	to, version, config string
-	force               bool
+	force, json         bool
 	open                modelFlags
+}
+
+// packedArchive is an archive that was written.
+type packedArchive struct {
+	Path    string `json:"path"`
+	Model   string `json:"model"`
+	Version string `json:"version"`
+	Batches string `json:"batches"` // why requests are batched, or why not
 }
 
 // archiveCommand packs an ONNX model as an archive that TorchServe runs too.
@@ -44,6 +52,7 @@ same answers, batches joined. sweetspot opens the archive as MODEL and runs no P
 	c.Flags().StringVar(&f.version, "version", "1.0", "version of the model")
 	c.Flags().StringVar(&f.config, "config-file", "", "model-config.yaml to pack; it is checked")
 	c.Flags().BoolVar(&f.force, "force", false, "overwrite a file")
+	c.Flags().BoolVar(&f.json, "json", false, "as JSON")
 	f.open.bind(c.Flags())
 	f.open.bindInput(c.Flags())
 	return c
@@ -84,6 +93,9 @@ func (a *app) archive(c *cobra.Command, arg string, f archiveFlags) error {
 		return err
 	}
 	fmt.Fprintf(a.err, "wrote %s: %s %s, %s\n", to, m.Name, m.Version, m.BatchWhy)
+	if f.json {
+		return a.printJSON(packedArchive{to, m.Name, m.Version, m.BatchWhy})
+	}
 	_, err = fmt.Fprintln(a.out, to)
 	return err
 }

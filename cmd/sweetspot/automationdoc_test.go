@@ -20,11 +20,10 @@ import (
 // fileIn matches a file in a page: a block whose language is followed by its path.
 var fileIn = regexp.MustCompile("(?sm)^```[a-z]+ (\\S+)\n(.*?)^```$")
 
-// automationFolder returns a folder with the files of docs/automation.md, and what runs commands in
-// it.
-func automationFolder(t *testing.T) (page string, shell func(command string) (string, error)) {
+// pageFolder returns a page of docs, and what runs commands in a folder with the files of the page.
+func pageFolder(t *testing.T, name string) (page string, shell func(command string) (string, error)) {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/automation.md")
+	text, err := os.ReadFile("../../docs/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +68,7 @@ func TestAutomationPage(t *testing.T) {
 		t.Skip("no jq here")
 	}
 	_, ortErr := ortlib.Find(ortlib.FromEnv(os.Getenv, cacheFolder(t)))
-	page, shell := automationFolder(t)
+	page, shell := pageFolder(t, "automation.md")
 	found := examples(t, "automation.md")
 	if len(found) < 20 {
 		t.Errorf("%d commands were found on the page", len(found))

@@ -21,13 +21,16 @@ import (
 
 // dryRun is what --dry-run prints with --json.
 type dryRun struct {
-	Name     string          `json:"name,omitempty"`  // of the plan, if there are several
-	Model    string          `json:"model,omitempty"` // of the plan, if there are several
-	Plan     json.RawMessage `json:"plan"`            // the canonical plan; its keys are those of plan files
-	PlanHash string          `json:"plan_hash"`       // "sha256:..."
-	Points   []dryPoint      `json:"points"`          // in the order of the plan
-	Skipped  []trial.Skip    `json:"skipped"`         // settings that would not be measured
-	Text     []string        `json:"text"`            // for people: the order of the search and how long it takes
+	Name     string          `json:"name,omitempty"`    // of the plan, if there are several
+	Model    string          `json:"model,omitempty"`   // of the plan, if there are several
+	Plan     json.RawMessage `json:"plan"`              // the canonical plan; its keys are those of plan files
+	PlanHash string          `json:"plan_hash"`         // "sha256:..."
+	Shard    *plan.Shard     `json:"shard,omitempty"`   // i/n; absent for the whole grid
+	Grid     *plan.Grid      `json:"grid,omitempty"`    // that the shards divide; absent for the whole grid
+	Control  *plan.Control   `json:"control,omitempty"` // of all shards; absent for the whole grid
+	Points   []dryPoint      `json:"points"`            // in the order of the plan; of a shard only its own
+	Skipped  []trial.Skip    `json:"skipped"`           // settings that would not be measured
+	Text     []string        `json:"text"`              // for people: the order of the search and how long it takes
 	Warnings []string        `json:"warnings"`
 	Error    string          `json:"error,omitempty"` // why the plan could not be read, if there are several
 }
@@ -80,7 +83,12 @@ func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) (*dryRun, error
 		a.note(f, "assumed  that its items can be batched, and the %d cores of this machine; knobs that the model or its server cannot change are not left out", info.Cores)
 		a.note(f, "promise  %v, at %v", p.SLA, loadText(p))
 	}
-	d, err := a.dryRun(j.plan, info)
+	part, err := part(j.plan, j.shard, info)
+	if err != nil {
+		return nil, err
+	}
+	a.noteShard(part, f)
+	d, err := a.dryRun(j.plan, info, part)
 	if err != nil || f.json != "" {
 		return d, err
 	}
@@ -134,12 +142,15 @@ func cause(err error, name string) string {
 
 // dryRun returns the canonical plan, its points in order, what is skipped, and the expected
 // time.
-func (a *app) dryRun(p plan.Plan, info sweep.Info) (*dryRun, error) {
+func (a *app) dryRun(p plan.Plan, info sweep.Info, part *plan.Part) (*dryRun, error) {
 	document, err := json.Marshal(p)
 	if err != nil {
 		return nil, err
 	}
 	points, skipped := p.Points(info.Limits, info.Current, info.Fixed)
+	if part != nil {
+		points = part.Points
+	}
 	strategy, err := search.New(p, points, info.Metrics)
 	if err != nil {
 		return nil, err
@@ -148,6 +159,10 @@ func (a *app) dryRun(p plan.Plan, info sweep.Info) (*dryRun, error) {
 		Plan: document, PlanHash: p.Hash(), Points: []dryPoint{}, Skipped: append([]trial.Skip{}, skipped...),
 		Text:     slices.Concat(strategy.Outline(), []string{""}, a.expectedTime(p, info, points)),
 		Warnings: append([]string{}, plan.Warnings(points)...),
+	}
+	if part != nil {
+		d.Shard, d.Grid, d.Control = &part.Shard, &part.Grid, &part.Control
+		d.Text = append(d.Text, fmt.Sprintf("before the first and after the last point: the control of all shards, %v at %v", part.Control.Settings, part.Control.Load))
 	}
 	if p.Hold > 0 {
 		d.Text = append(d.Text, fmt.Sprintf("then the best setting is held for %v", p.Hold))

@@ -103,6 +103,7 @@ type runFlags struct {
 	seed       uint64
 	dryRun     bool
 	resume     string
+	shard      string
 	out        string
 	json       string
 	quiet      bool
@@ -155,6 +156,7 @@ func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be tried and how long it takes, then exit")
 	fs.StringVar(&f.resume, "resume", "", "resume an interrupted sweep: --resume (the last) or --resume=PROFILE")
 	fs.Lookup("resume").NoOptDefVal = profiles.Last
+	fs.StringVar(&f.shard, "shard", "", shardHelp)
 	fs.BoolVar(&f.failFast, "fail-fast", false, "with several plans in one file: stop at the first one with an error")
 	fs.BoolVar(&f.runCommands, "run-commands", false, "run metrics_cmd and report_cmd of a file of TorchServe's benchmark suite")
 	fs.StringVar(&f.out, "out", "", "folder for profile.jsonl, config.properties, report.html and report.md; with several plans, each has a folder in it")

@@ -60,6 +60,14 @@ func (a *app) sweepOne(ctx context.Context, j job, f *runFlags) (res result, err
 	a.introduce(p, info, f)
 	a.noteVaried(p.OwnNotIn(asked), info, f)
 	points, _ := p.Points(info.Limits, info.Current, info.Fixed)
+	part, err := part(p, j.shard, info)
+	if err != nil {
+		return result{}, err
+	}
+	if part != nil {
+		points = part.Points
+	}
+	a.noteShard(part, f)
 	for _, w := range plan.Warnings(points) {
 		a.note(f, "warning  %s", w)
 	}
@@ -177,7 +185,7 @@ func (a *app) search(ctx context.Context, j job, t sweep.Target, info sweep.Info
 		tee = a.out
 	}
 	progress := newProgress(a.err, f.quiet)
-	s := &session.Sweeper{Plan: j.plan, Target: t, Record: a.record(j.out, j.old.id(), tee), Resume: j.old.earlier(), OnlyRequested: j.old.complete(), HoldChoice: true, OnChange: progress.update}
+	s := &session.Sweeper{Plan: j.plan, Target: t, Record: a.record(j.out, j.old.id(), j.shard, tee), Resume: j.old.earlier(), Shard: j.shard, OnlyRequested: j.old.complete(), HoldChoice: true, OnChange: progress.update}
 	st, err := s.Run(ctx)
 	progress.end()
 	if err != nil && !errors.Is(err, context.Canceled) {

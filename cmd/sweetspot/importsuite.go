@@ -17,9 +17,19 @@ import (
 	"sweetspot/sweep/trial"
 )
 
+// imported is a profile that import has written.
+type imported struct {
+	ID     string   `json:"id"`
+	Path   string   `json:"path"`
+	Model  string   `json:"model"`
+	Trials int      `json:"trials"`
+	Notes  []string `json:"notes"` // which columns are not used, and why
+}
+
 // importCommand reads results of TorchServe's benchmark suite into profiles.
 func (a *app) importCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	c := &cobra.Command{
 		Use: "import PATH...", Short: "read ab_report.csv of TorchServe's benchmark suite into profiles", Args: cobra.MinimumNArgs(1),
 		Long: `import reads ab_report.csv files of TorchServe's benchmark suite, of any version, by
 the names of their columns, and writes a profile for each model. PATH is a file, or
@@ -29,11 +39,13 @@ suite has no promise, and no interval.`,
 		Example: `  sweetspot profiles import ab_report.csv
   sweetspot profiles import /tmp/ts_benchmark
   sweetspot profiles compare 20261122T0915 last --force      the old results with a new sweep`,
-		RunE: func(_ *cobra.Command, args []string) error { return a.importSuite(args) },
+		RunE: func(_ *cobra.Command, args []string) error { return a.importSuite(args, asJSON) },
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	return c
 }
 
-func (a *app) importSuite(paths []string) error {
+func (a *app) importSuite(paths []string, asJSON bool) error {
 	files, err := suiteResults(paths)
 	if err != nil {
 		return err
@@ -51,10 +63,22 @@ func (a *app) importSuite(paths []string) error {
 		}
 		all = mergeImported(all, more)
 	}
+	written := []imported{}
 	for _, m := range all {
-		if err := a.writeImported(m); err != nil {
+		w, err := a.writeImported(m)
+		if err != nil {
 			return err
 		}
+		for _, n := range m.Notes {
+			fmt.Fprintln(a.err, n)
+		}
+		if !asJSON {
+			fmt.Fprintf(a.out, "%s  %d trials of %s\n", w.ID, w.Trials, w.Model)
+		}
+		written = append(written, w)
+	}
+	if asJSON {
+		return a.printJSON(written)
 	}
 	return nil
 }
@@ -110,16 +134,17 @@ func mergeImported(all, more []profiles.Imported) []profiles.Imported {
 }
 
 // writeImported writes the profile of one model.
-func (a *app) writeImported(m profiles.Imported) error {
+func (a *app) writeImported(m profiles.Imported) (imported, error) {
 	now := time.Now().UTC()
 	id := profiles.NewID(now)
-	w, err := profiles.Create(profiles.Path(a.env.profileDir(), id), profiles.Header{
+	path := profiles.Path(a.env.profileDir(), id)
+	w, err := profiles.Create(path, profiles.Header{
 		ID: id, Kind: profiles.FromSuite, Created: now, Tool: "sweetspot " + version,
 		Machine: profiles.RemoteMachine("results of TorchServe's benchmark suite"),
 		Model:   profiles.Model{Name: m.Model, Source: m.Source}, Plan: json.RawMessage("{}"),
 	}, profiles.Options{})
 	if err != nil {
-		return err
+		return imported{}, err
 	}
 	defer w.Close()
 	for _, t := range m.Trials {
@@ -133,12 +158,5 @@ func (a *app) writeImported(m profiles.Imported) error {
 	if err == nil {
 		err = w.End(profiles.Done, exitCannotTell)
 	}
-	if err != nil {
-		return err
-	}
-	for _, n := range m.Notes {
-		fmt.Fprintln(a.err, n)
-	}
-	fmt.Fprintf(a.out, "%s  %d trials of %s\n", id, len(m.Trials), m.Model)
-	return nil
+	return imported{id, path, m.Model, len(m.Trials), append([]string{}, m.Notes...)}, err
 }

@@ -196,6 +196,7 @@ machine: batch size 1 breaks it, 8 keeps it.`,
   sweetspot model.onnx --sweep --sla 100ms            search without a screen
   sweetspot --sweep=plan.yaml --out results           the sweep of plan.yaml
   sweetspot model.onnx --sweep --hold 1h              then keep the choice under load for an hour
+  sweetspot --sweep=plan.yaml --shard 2/4 --out part-2   the second of four parts of a grid, each on a machine of its own
   sweetspot model.onnx --sweep --dry-run              only print what would be tried
   sweetspot model.mar --target torchserve --input x.json   on a real TorchServe
   sweetspot resnet --target oip+http://127.0.0.1:8000 --sweep --question capacity   the highest load of a Triton, MLServer ...

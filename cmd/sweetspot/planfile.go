@@ -11,12 +11,13 @@ import (
 	"sweetspot/sweep/plan"
 )
 
-// completeSweep completes the values of --sweep, which may also be a file, and of --question and --hold.
+// completeSweep completes the values of --sweep, which may also be a file, and of --question, --shard and --hold.
 func completeSweep(c *cobra.Command) {
 	holds := []string{"10m", "1h", "8h", "24h"}
 	sweeps := append([]string{"auto"}, plan.TestPlans()...)
 	for flag, complete := range map[string]cobra.CompletionFunc{
 		"sweep":    cobra.FixedCompletions(sweeps, cobra.ShellCompDirectiveDefault),
+		"shard":    cobra.FixedCompletions([]string{"auto", "auto/4", "1/4"}, cobra.ShellCompDirectiveNoFileComp),
 		"hold":     cobra.FixedCompletions(holds, cobra.ShellCompDirectiveNoFileComp),
 		"question": cobra.FixedCompletions([]string{plan.Throughput.String(), plan.Capacity.String(), plan.Replicas.String()}, cobra.ShellCompDirectiveNoFileComp),
 	} {

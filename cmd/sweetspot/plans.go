@@ -16,10 +16,11 @@ import (
 // job is one plan to run.
 type job struct {
 	plan  plan.Plan
-	old   *resumed // the sweep that it resumes; nil if none
-	name  string   // name of the plan and of its folder; "" if there is only one plan
-	out   string   // folder for its files; "" is the folder of profiles
-	named bool     // its model is from a plan file, not from the command line
+	old   *resumed   // the sweep that it resumes; nil if none
+	shard plan.Shard // the part of its grid; the zero value is all of it
+	name  string     // name of the plan and of its folder; "" if there is only one plan
+	out   string     // folder for its files; "" is the folder of profiles
+	named bool       // its model is from a plan file, not from the command line
 }
 
 // result is the result of a sweep, as --json prints it.
@@ -83,18 +84,26 @@ func (a *app) jobs(fs *pflag.FlagSet, args []string, f *runFlags) ([]job, error)
 	named := f.planFile() && len(args) == 0
 	if f.resume != "" {
 		p, old, err := a.resume(fs, args, f)
-		return []job{{plan: p, old: old, out: f.out, named: named}}, err
+		if err != nil {
+			return nil, err
+		}
+		shard, err := a.shard(f, old)
+		return []job{{plan: p, old: old, shard: shard, out: f.out, named: named}}, err
+	}
+	shard, err := a.shard(f, nil)
+	if err != nil {
+		return nil, err
 	}
 	plans, err := f.plans(fs, args)
 	if err != nil {
 		return nil, err
 	}
 	if len(plans) == 1 {
-		return []job{{plan: plans[0], out: f.out, named: named}}, nil
+		return []job{{plan: plans[0], shard: shard, out: f.out, named: named}}, nil
 	}
 	var out []job
 	for i, name := range folderNames(plans) {
-		j := job{plan: plans[i], name: name, named: named}
+		j := job{plan: plans[i], shard: shard, name: name, named: named}
 		if f.out != "" {
 			j.out = filepath.Join(f.out, name)
 		}
@@ -134,6 +143,9 @@ func folderNames(plans []plan.Plan) []string {
 func (a *app) runJob(ctx context.Context, j job, f *runFlags) (result, error) {
 	for _, note := range j.plan.Notes {
 		a.note(f, "%s", note)
+	}
+	if err := j.checkShard(f); err != nil {
+		return result{}, err
 	}
 	if f.dryRun {
 		d, err := a.dryRunOne(ctx, j, f)

@@ -74,8 +74,9 @@ func (a *app) recordLive(sla trial.SLA, seed uint64) func(sweep.Info) (session.L
 
 // record returns a function that creates the profile of a sweep: in the folder of profiles
 // or, if out is not empty, as profile.jsonl in out, with a link in the folder of profiles.
-// resumes is the ID of the profile that the sweep resumes, nil if none.
-func (a *app) record(out string, resumes *string, tee io.Writer) func(sweep.Info, plan.Plan) (session.Recording, error) {
+// resumes is the ID of the profile that the sweep resumes, nil if none, and shard the part of the
+// grid.
+func (a *app) record(out string, resumes *string, shard plan.Shard, tee io.Writer) func(sweep.Info, plan.Plan) (session.Recording, error) {
 	return func(info sweep.Info, p plan.Plan) (session.Recording, error) {
 		now := time.Now().UTC()
 		id := profiles.NewID(now)
@@ -87,12 +88,18 @@ func (a *app) record(out string, resumes *string, tee io.Writer) func(sweep.Info
 		if err != nil {
 			return nil, err
 		}
+		part, err := part(p, shard, info)
+		if err != nil {
+			return nil, err
+		}
 		sla := p.SLA
-		w, err := profiles.Create(path, profiles.Header{
+		h := profiles.Header{
 			ID: id, Kind: profiles.Sweep, Created: now, Tool: "sweetspot " + version,
 			Machine: a.machine(info), Model: model(info), SLA: &sla,
 			Plan: text, PlanHash: p.Hash(), Seed: p.Seed, Suite: suiteGroup(p), Resumes: resumes,
-		}, profiles.Options{Tee: tee, Secrets: p.Server.Secrets()})
+		}
+		setShard(&h, part)
+		w, err := profiles.Create(path, h, profiles.Options{Tee: tee, Secrets: p.Server.Secrets()})
 		if err != nil {
 			return nil, err
 		}

@@ -191,6 +191,11 @@ func printed(t *testing.T) map[string][]byte {
 		out[name] = stdout.Bytes()
 	}
 	const sweep = "sim:animated-drawings --target virtual --sweep=one.yaml --json -q "
+	if !testing.Short() {
+		print("sweep", sweep+"--shard 1/2 --out one")
+		print("sweep", sweep+"--shard 2/2 --out two")
+		print("merge", "profiles merge one two --json --to merged.jsonl")
+	}
 	print("sweep", sweep+"--out a")
 	print("dry-run", sweep+"--dry-run")
 	print("error", "--sweep=nothing.yaml --json")

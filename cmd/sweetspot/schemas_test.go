@@ -22,6 +22,7 @@ import (
 	"sweetspot/profiles"
 	"sweetspot/profiles/export"
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
 )
 
@@ -87,7 +88,7 @@ var lineKinds = []string{"header", "probe", "trial", "operators", "event", "choi
 var schemaTypes = map[string]any{
 	"sweep": result{}, "sweeps": results{}, "dry-run": dryRun{}, "dry-runs": dryRuns{}, "profile-line": profileLine{},
 	"profile": profiles.Shown{}, "prediction": profiles.Prediction{}, "profiles": []profiles.Summary{},
-	"comparison": profiles.Comparison{}, "measured-comparison": profiles.Measured{}, "choice": export.Choice{},
+	"comparison": profiles.Comparison{}, "merge": profiles.MergeResult{}, "imported": []imported{}, "archive": packedArchive{}, "measured-comparison": profiles.Measured{}, "choice": export.Choice{},
 	"check": check.Report{}, "doctor": []finding{}, "restore": []restored{}, "version": versionInfo{}, "error": failure{},
 }
 
@@ -283,6 +284,8 @@ func (m *schemaMaker) mapped(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{Extras: map[string]any{"type": []string{"number", "null"}}}
 	case reflect.TypeFor[trial.Line](), reflect.TypeFor[trial.Warning]():
 		return &jsonschema.Schema{Type: "string"}
+	case reflect.TypeFor[plan.Shard]():
+		return &jsonschema.Schema{Type: "string", Pattern: "^[1-9][0-9]*/[1-9][0-9]*$", Description: "i/n"}
 	case reflect.TypeFor[knob.Name]():
 		return &jsonschema.Schema{Type: "string", Description: "name of a knob"}
 	case reflect.TypeFor[knob.Settings]():

@@ -30,7 +30,7 @@ func (a *app) workbenchOrSweep(ctx context.Context, fs *pflag.FlagSet, args []st
 	switch {
 	case f.follow != "":
 		return a.follow(ctx, f, tty, why)
-	case f.sweep != "" || f.resume != "" || f.dryRun || f.json != "" || f.hold > 0:
+	case f.sweep != "" || f.resume != "" || f.dryRun || f.json != "" || f.hold > 0 || f.shard != "":
 	case why != "":
 		a.note(f, "%s: running a sweep, as with --sweep", why)
 	default:
@@ -135,7 +135,7 @@ func (a *app) sessionConfig(p plan.Plan, start knob.Config, f *runFlags) session
 	c := session.Config{
 		Plan:       p,
 		Open:       func(ctx context.Context) (session.Target, error) { return a.openLive(ctx, p, start) },
-		Record:     a.record("", nil, nil),
+		Record:     a.record("", nil, plan.Shard{}, nil),
 		RecordLive: func(info sweep.Info) (session.LiveRecording, error) { return a.recordLive(promise, p.Seed)(info) },
 		Export:     a.exportFunc(dir),
 	}

@@ -138,6 +138,8 @@ func (s *section) answer() string {
 	switch p := s.profile; {
 	case p.Header.Kind == profiles.Live:
 		return "A recording of live traffic"
+	case p.Header.Merged != nil && p.Header.Merged.Why != "":
+		return "Nothing is recommended: " + p.Header.Merged.Why
 	case p.End == nil:
 		return "The sweep did not end: nothing is recommended"
 	case p.End.Exit == exitNo:
@@ -160,13 +162,14 @@ func (s *section) promise() string {
 // explanation returns the reasons of the choice by topic.
 func (s *section) explanation() []trial.Line {
 	c, ok := s.profile.Choice()
+	lines := slices.Concat(s.profile.HoldLines(), s.profile.ShardLines())
 	switch {
 	case !ok:
-		return nil
+		return s.profile.ShardLines()
 	case len(c.Why.Lines) == 0 && c.Why.Text != "":
-		return append([]trial.Line{{Text: c.Why.Text}}, s.profile.HoldLines()...)
+		return append([]trial.Line{{Text: c.Why.Text}}, lines...)
 	}
-	return append(slices.Clip(c.Why.Lines), s.profile.HoldLines()...)
+	return append(slices.Clip(c.Why.Lines), lines...)
 }
 
 // figure formats a figure for people.

@@ -142,11 +142,12 @@ type Sweep struct {
 	ID          string // of its profile
 	Path        string // of its profile
 	Plan        plan.Plan
-	Points      int    // points that the strategy chooses from
-	Total       int    // trials, including the strategy's estimate of those still to come
-	Probes      int    // number of measured service times
-	Untried     int    // of a sweep that ended without a choice: untried points that may keep the promise
-	Impossible  string // why no point can keep the promise at any load; "" if that is not certain
+	Part        *plan.Part // of a shard; nil if the whole grid is measured
+	Points      int        // points that the strategy chooses from
+	Total       int        // trials, including the strategy's estimate of those still to come
+	Probes      int        // number of measured service times
+	Untried     int        // of a sweep that ended without a choice: untried points that may keep the promise
+	Impossible  string     // why no point can keep the promise at any load; "" if that is not certain
 	Skipped     []trial.Skip
 	FP16        *trial.FP16Agreement // with FP32; nil if no point was to be measured in FP16, or the target cannot compare
 	Cost        search.Cost          // of the promise; its rate is 0 before the first measurement

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ type Sweeper struct {
 	Target sweep.Target
 	Record func(info sweep.Info, p plan.Plan) (Recording, error)
 	Resume *EarlierSweep // the sweep that is resumed; nil for none
+	Shard  plan.Shard    // which part of the plan's grid is measured; the zero value is all of it
 	// OnlyRequested measures the points of Request and no points of the strategy.
 	OnlyRequested bool
 	HoldChoice    bool                // keep the choice under load for the Hold of the plan
@@ -36,8 +38,9 @@ type Sweeper struct {
 	rec     Recording     // nil before the profile is created
 	carried trial.History // the valid part of the resumed sweep
 
-	requested []plan.Point // by Request, not measured yet
-	points    []plan.Point // of the plan
+	requested []plan.Point  // by Request, not measured yet
+	points    []plan.Point  // of the plan, or of the shard
+	control   *plan.Control // of the shard; nil if all of the grid is measured
 	metrics   trial.MetricSet
 	searched  bool // the strategy has no more points
 }
@@ -84,6 +87,9 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	}
 	w.set(func(s *Sweep) { s.Plan = w.Plan })
 	points, skipped := w.Plan.Points(info.Limits, info.Current, info.Fixed)
+	if points, err = w.divide(points); err != nil {
+		return w.failBeforeRun(nil, err)
+	}
 	points, skipped, err = w.omitWrongFP16(ctx, points, skipped)
 	if err != nil {
 		return w.failBeforeRun(nil, err)
@@ -134,6 +140,9 @@ func (w *Sweeper) copyHistory(rec Recording, points []plan.Point) error {
 	if w.Resume == nil {
 		return nil
 	}
+	if w.control != nil { // the control may be a point of another shard
+		points = append(slices.Clone(points), plan.Point{Settings: w.control.Settings, Load: w.control.Load})
+	}
 	c := search.Carry(w.Resume.History, w.Resume.Plan, w.Plan, points)
 	w.carried = c.History
 	w.set(func(s *Sweep) { s.Resumed = len(w.carried.Trials) })
@@ -165,7 +174,7 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 	explainer := search.Explainer{Rules: rules, Cores: info.Cores, Price: p.Cost}
 	return &sweep.Runner{
 		Target: w.Target, Strategy: strategy, Recorder: rec,
-		SLA: p.SLA, Options: info.Options, Bodies: info.Model.Bodies, Seed: unusedSeed(p.Seed, w.carried.Trials), FirstNumber: nextNumber(w.carried.Trials), Resumed: w.carried,
+		SLA: p.SLA, Options: info.Options, Bodies: info.Model.Bodies, Seed: unusedSeed(p.Seed, w.carried.Trials), FirstNumber: nextNumber(w.carried.Trials), Resumed: w.carried, Control: w.control,
 		Time: p.Budget.Time, Trials: p.Budget.Trials,
 		Requests: p.Trial.Requests, Duration: p.Trial.Duration, MaxRequests: p.Trial.MaxRequests,
 		Warmup: p.Trial.Warmup, FreshServer: p.NeedsFreshServer(),

@@ -404,7 +404,7 @@ type Role string
 // The roles.
 const (
 	RoleLoad       Role = "load"       // the search measures a setting
-	RoleControl    Role = "control"    // the search measures the best setting so far again, with another seed
+	RoleControl    Role = "control"    // the search measures the best setting so far again, with another seed; or the setting that all shards of a grid measure
 	RoleValidation Role = "validation" // a long measurement of the best setting at the end
 	RoleLive       Role = "live"       // recorded from the live view
 	RoleProbe      Role = "probe"      // a point with this role becomes a Probe; no Trial has it
