@@ -12,12 +12,17 @@ RELEASE  := tools/release
 BUBBLETEA := v2.0.10
 ALONE     := TestMainJobOnScreen
 # The race detector makes arithmetic ten times as slow. It is left out of packages that
-# are nothing but arithmetic, on values that their callers hand in, among them those that
-# build and convert the models, of 50 MB, and of a table that
-# go-runewidth makes before main begins: .5 s a process, and scripts start two hundred.
-PURE := github.com/mattn/go-runewidth sweetspot/sweep/stat sweetspot/sweep/predict sweetspot/engine/servicetime sweetspot/engine/batching \
-	sweetspot/sweep/search/gaussian sweetspot/engine/onnxgraph/builder sweetspot/engine/onnxgraph/builtin sweetspot/engine/onnxgraph/fp16
+# are nothing but arithmetic, on values that their callers hand in: among them those that
+# build and convert the models, of 50 MB, draw charts, encode images, compress, draw random numbers, and of tables that
+# go-runewidth and jsonschema make before main begins: .5 s a process, and scripts start two hundred.
+PURE := github.com/mattn/go-runewidth github.com/santhosh-tekuri/jsonschema/v6/... github.com/charmbracelet/x/ansi/... \
+	image/... golang.org/x/image/... compress/... hash/adler32 hash/crc32 math/rand/v2 \
+	sweetspot/sweep/stat sweetspot/sweep/stat/stattest sweetspot/sweep/predict sweetspot/sweep/servercost sweetspot/sweep/search/gaussian \
+	sweetspot/engine/servicetime sweetspot/engine/batching sweetspot/engine/onnxgraph/builder sweetspot/engine/onnxgraph/builtin \
+	sweetspot/engine/onnxgraph/fp16 sweetspot/tui/chart
 RACE := -race $(PURE:%=-gcflags=%=-race=false)
+# Files of tests without the race detector: of arithmetic in several packages, of allocations, of many short processes.
+UNRACED = $(shell grep -rlE --include='*_test.go' '^//go:build.*!race' .)
 
 .DEFAULT_GOAL := help
 .PHONY: run proto test test-long pictures soak check build release ort lint bench fuzz vulncheck golden torchserve test-torchserve peers test-peers oip-client test-oip-client mlserver test-mlserver slurm test-slurm test-kubernetes help cc
@@ -29,12 +34,14 @@ run: ort ## build quickly and start the workbench; ARGS="..." are its arguments
 # Processes of a race build sleep a second before they end unless told not to.
 test: export GORACE = atexit_sleep_ms=0
 test: lint ort ## lint, then all tests: race detector, random order
-	@# more tests at a time than cores: many wait
-	go test -short $(RACE) -shuffle=on -parallel=4 -timeout=30m -skip='^$(ALONE)$$' ./...
+	@# more packages and tests at a time than cores: many wait; go vet has run in lint
+	go test -short $(RACE) -vet=off -shuffle=on -p=3 -parallel=4 -timeout=30m -skip='^$(ALONE)$$' ./...
+	@# the tests of the files that the race detector leaves out
+	go test -short -vet=off -shuffle=on -p=3 -parallel=4 -timeout=30m -run="^($$(sed -n 's/^func \(Test[A-Za-z0-9]*\)(.*/\1/p' $(UNRACED) | paste -sd'|' -))\$$" $$(dirname $(UNRACED) | sort -u)
 	go test -C $(BASELINE) -short -race -shuffle=on ./...
 	go test -C $(RELEASE) -short ./...
 	@# it keeps a promise in milliseconds, which neighbours would break
-	go test -short $(RACE) -timeout=30m -run='^$(ALONE)$$' ./cmd/sweetspot
+	go test -short $(RACE) -vet=off -timeout=30m -run='^$(ALONE)$$' ./cmd/sweetspot
 
 test-long: ort ## what make test does in small sizes, in full: 15 minutes, no race detector
 	go test -shuffle=on -timeout=60m -skip='^$(ALONE)$$' $$(grep -rlE --include='*_test.go' 'testing\.Short\(|go:build !race' . | xargs -n1 dirname | sort -u)

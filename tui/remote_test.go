@@ -62,13 +62,13 @@ func remote(t *testing.T) *session.Session {
 // waitFor waits for a snapshot for which ready is true.
 func waitFor(t *testing.T, w *session.Session, what string, ready func(*session.Snapshot) bool) *session.Snapshot {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		s := w.Snapshot()
 		if ready(s) {
 			return s
 		}
 		if time.Now().After(end) {
-			t.Fatalf("no %s after a minute: %v, %s, %v", what, s.Phase, s.Problem, s.Messages)
+			t.Fatalf("no %s after five minutes: %v, %s, %v", what, s.Phase, s.Problem, s.Messages)
 		}
 	}
 }

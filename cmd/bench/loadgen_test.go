@@ -19,27 +19,6 @@ import (
 
 const millis = time.Millisecond
 
-func TestLoadgen(t *testing.T) {
-	want := []string{
-		"loadgen.rate.error share <=0.0005", "loadgen.gaps.constant cv <=0.15", "loadgen.p50.floor ms <=0.15",
-		"loadgen.gaps.poisson-off cv <=0.03", "loadgen.p99.stalled share <=0.01",
-		"loadgen.cpu.1k-us us -", "loadgen.cpu.5k-us us -", "loadgen.rate.one-core /s >=30000",
-	}
-	t.Setenv("PATH", t.TempDir()) // no wrk2, whatever is installed
-	lines := strings.Split(strings.TrimSpace(measure(t, "loadgen")), "\n")
-	var got []string
-	for _, l := range lines[1 : len(lines)-1] {
-		f := strings.Fields(l)
-		got = append(got, f[0]+" "+f[2]+" "+f[3])
-		if strings.Contains(f[0], ".cpu.") && !strings.HasSuffix(l, "no ratio: wrk2 is not installed)") {
-			t.Errorf("%q does not contain why there is no ratio", l)
-		}
-	}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("figures (-want +got):\n%s", d)
-	}
-}
-
 func TestLoadgenServerEnds(t *testing.T) {
 	for name, stdin := range map[string]io.Reader{"by its stdin": strings.NewReader(""), "by its context": blocked{t.Context()}} {
 		t.Run(name, func(t *testing.T) {
@@ -111,15 +90,16 @@ func TestStall(t *testing.T) {
 		s.closeConns()
 		s.wg.Wait()
 	})
-	began := make(chan struct{})
 	stallErr := make(chan stallWindow, 1)
-	go func() {
-		close(began)
-		stallErr <- s.stall()
-	}()
-	<-began
+	stall := func() { go func() { stallErr <- s.stall() }() }
+	stall()
 	for s.worker.TryLock() { // until the stall begins
 		s.worker.Unlock()
+		select {
+		case <-stallErr: // on a busy machine this thread may not run during a stall
+			stall()
+		default:
+		}
 	}
 	res, err := load.Run(t.Context(), load.Config{
 		Addr: ln.Addr().String(), Path: pathNone, Bodies: []load.Body{{Data: []byte("x")}}, Max: 1,

@@ -51,39 +51,6 @@ func measure(t *testing.T, name string) string {
 	return out.String()
 }
 
-func TestSets(t *testing.T) {
-	for _, tt := range []struct {
-		set  string
-		want []string
-	}{
-		{"batching", []string{
-			"batching.steps.eager M/s -", "batching.allocs.eager count =0",
-			"batching.steps.torchserve M/s -", "batching.allocs.torchserve count =0",
-		}},
-		{"overhead", []string{
-			"overhead.p50.process us <=5", "overhead.allocs.submit count =0",
-			"overhead.p50.http-256 us <=120", "overhead.p50.http-4096 us <=120", "overhead.allocs.http count <=8",
-			"overhead.rate.delay-200us ratio >=0.85", "overhead.rate.delay-0 ratio >=0.6",
-		}},
-	} {
-		t.Run(tt.set, func(t *testing.T) {
-			lines := strings.Split(strings.TrimSpace(measure(t, tt.set)), "\n")
-			first, last := lines[0], lines[len(lines)-1]
-			if !strings.HasPrefix(first, "# ") || !strings.HasPrefix(last, "end "+tt.set+" ") {
-				t.Errorf("begins with %q, ends with %q", first, last)
-			}
-			var got []string
-			for _, l := range lines[1 : len(lines)-1] {
-				f := strings.Fields(l)
-				got = append(got, f[0]+" "+f[2]+" "+f[3])
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("figures (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
 func TestCommand(t *testing.T) {
 	var names, listed []string
 	for _, b := range benches() {

@@ -37,34 +37,6 @@ func figureLines(t *testing.T, set string) (names []string, fields map[string][]
 	return names, fields
 }
 
-func TestServe(t *testing.T) {
-	needLibrary(t)
-	got, fields := figureLines(t, "serve")
-	var want []string
-	for _, m := range serveSpecs() {
-		for _, f := range []string{"duty.%.process", "stretch.%", "duty.%.http", "rate.%"} {
-			if m.pictures == "" || strings.Contains(f, "http") {
-				want = append(want, "serve."+strings.ReplaceAll(f, "%", m.name()))
-			}
-		}
-		if m.name() == "resnet18" {
-			want = append(want, "serve.workers-2.resnet18")
-		}
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("figures (-want +got):\n%s", diff)
-	}
-	for name, goal := range map[string]string{
-		"serve.duty.encoder.process": ">=0.97", "serve.duty.mlp-wide.process": ">=0.99",
-		"serve.duty.encoder.http": ">=0.93", "serve.duty.resnet18.http": ">=0.98", "serve.duty.images.http": ">=0.98",
-		"serve.stretch.encoder": "<=1.03", "serve.rate.encoder": ">=0.85", "serve.rate.resnet18": ">=0.93",
-	} {
-		if f := fields[name]; len(f) < 4 || f[3] != goal {
-			t.Errorf("%s: %q, want goal %s", name, f, goal)
-		}
-	}
-}
-
 func TestTally(t *testing.T) {
 	var c tally
 	c.add(10*time.Millisecond, true)

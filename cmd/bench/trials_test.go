@@ -9,14 +9,6 @@ import (
 	"sweetspot/engine/knob"
 )
 
-func TestTrials(t *testing.T) {
-	needLibrary(t)
-	got, _ := figureLines(t, "trials")
-	if diff := cmp.Diff([]string{"trials.covered.resnet18", "trials.mean.resnet18"}, got); diff != "" {
-		t.Errorf("figures (-want +got):\n%s", diff)
-	}
-}
-
 func TestSettingsFrom(t *testing.T) {
 	got, err := settingsFrom([]string{"--rule=eager", "--workers=2", "--batch-size=4", "--batch-delay=1.5ms", "--queue-size=7"})
 	want := knob.Config{Settings: knob.Default(knob.TorchServe), Options: knob.Options{Rule: knob.Eager}}

@@ -19,7 +19,11 @@ func TestMain(m *testing.M) {
 // sweeps.
 //
 // UPDATE=1 go test . updates the expected outputs in the scripts.
-func TestScript(t *testing.T) {
+func TestScript(t *testing.T) { runScripts(t, "testdata/script") }
+
+// runScripts runs the scripts of a folder.
+func runScripts(t *testing.T, folder string) {
+	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +41,7 @@ func TestScript(t *testing.T) {
 		t.Logf("scripts that run a model are skipped: %v", libErr)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:           "testdata/script",
+		Dir:           folder,
 		UpdateScripts: os.Getenv("UPDATE") != "",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)

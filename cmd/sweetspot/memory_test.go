@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix && !race
 
 package main
 
@@ -22,6 +22,10 @@ import (
 // not depend on an earlier measurement of 16. Otherwise the result says that it is an
 // upper limit.
 func TestMemoryOfSettings(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("four engines with a model of 47 MB: make test-long runs it")
+	}
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skipf("no high-water marks of processes here: %v", err)
 	}

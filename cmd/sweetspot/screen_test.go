@@ -360,6 +360,7 @@ func limitBetween(t *testing.T, slow, fast int) time.Duration {
 // TestQuitDuringSweep: after many changes of the size the screen is right. Quitting asks for confirmation, keeps the
 // profile, prints the command that resumes it, and ends all processes.
 func TestQuitDuringSweep(t *testing.T) {
+	t.Parallel()
 	s := openScreen(t, 80, 24)
 	s.waitFor("FAIL")
 	s.press("s")

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix && !race
 
 package main
 
@@ -94,6 +94,7 @@ func askBERT(address string, body []byte) (a bertAnswer, err error) {
 // TestServeTexts serves a model with BERT's inputs without --shape: texts of all lengths are
 // answered, in batches and padded as each alone.
 func TestServeTexts(t *testing.T) {
+	t.Parallel()
 	path, bodies := bertLike(t), texts(t)
 	alone := make([]bertAnswer, len(bodies))
 	for _, tc := range []struct {
@@ -156,6 +157,7 @@ func (a bertAnswer) difference(b bertAnswer) float64 {
 
 // TestSweepTexts sweeps the same model with the folder as bodies, without --shape.
 func TestSweepTexts(t *testing.T) {
+	t.Parallel()
 	cache, _ := os.UserCacheDir()
 	lib, err := ortlib.Find(ortlib.FromEnv(os.Getenv, cache))
 	if err != nil {
@@ -176,7 +178,7 @@ func TestSweepTexts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			args := append([]string{
 				model, "--sweep", "--strategy=grid", "--workers=1", "--batch-size=8", "--batch-delay=1ms", "--input=" + input,
-				"--sla=10s", "--requests=12000", "--budget=0", "--json", "-q",
+				"--sla=10s", "--percentile=50", "--requests=1500", "--budget=0", "--json", "-q",
 			}, tc.args...)
 			cmd := exec.Command("sweetspot", args...)
 			cmd.Dir = home

@@ -41,6 +41,7 @@ func described(t *testing.T, management string) string {
 // TestTorchServeTarget sweeps our own server by its management API, as a TorchServe: the result is a
 // config.properties, and what was in force is restored at the end and after Ctrl-C.
 func TestTorchServeTarget(t *testing.T) {
+	t.Parallel()
 	folder, err := filepath.Abs("../../testdata/bodies")
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +62,7 @@ func TestTorchServeTarget(t *testing.T) {
 		cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir+"/data", "XDG_STATE_HOME="+dir+"/state")
 		return cmd
 	}
-	out, err := command("--requests", "20000", "--budget", "0s", "--out", filepath.Join(dir, "a")).CombinedOutput()
+	out, err := command("--requests", "600", "--budget", "0s", "--out", filepath.Join(dir, "a")).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

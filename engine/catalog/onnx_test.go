@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"bytes"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -140,7 +141,7 @@ func TestBuiltinsServeBatches(t *testing.T) {
 				t.Errorf("batch %t: %s", m.BatchAxis, m.BatchWhy)
 			}
 			results := serve(t, b, m)
-			if cmp.Equal(results[0].Outputs[0].Data, results[1].Outputs[0].Data) {
+			if bytes.Equal(results[0].Outputs[0].Data, results[1].Outputs[0].Data) {
 				t.Error("two items have the same output")
 			}
 		})

@@ -99,31 +99,45 @@ func TestClientOpen(t *testing.T) {
 	}
 }
 
-// TestClientTimeout: a request without an answer ends at its timeout, which is its latency; and without a deadline that
-// the server could know.
+// TestClientTimeout: requests without an answer end at their timeout, which is their latency, and without a deadline that the
+// server could know. No request has an answer, so that a slow machine has no effect.
 func TestClientTimeout(t *testing.T) {
-	f := &fakeClient{answer: func(ctx context.Context, n int64, _ int) load.Answer {
+	f := &fakeClient{answer: func(ctx context.Context, _ int64, _ int) load.Answer {
 		if _, ok := ctx.Deadline(); ok {
 			t.Error("the context has a deadline")
-		}
-		if n == 1 {
-			return load.Answer{Err: errors.New("the connection is broken")}
 		}
 		<-ctx.Done()
 		return load.Answer{Err: ctx.Err()}
 	}}
 	for _, spec := range []load.Spec{closed(1), open(1000)} {
-		f.sent.Store(0)
 		c := clientConfig(f, spec)
-		c.Max, c.Timeout = 3, 20*time.Millisecond
+		c.Max, c.Timeout = 2, 20*time.Millisecond
 		res, n := mustRun(t, c)
-		if n.Failed != 1 || n.Timeout != 2 || res.Err != "the connection is broken" || res.Abandoned != 0 {
+		if n.Timeout != 2 || res.Err != "" || res.Abandoned != 0 {
 			t.Errorf("%v: %+v, error %q, abandoned %d", spec, n, res.Err, res.Abandoned)
 		}
 		for _, s := range res.Samples {
-			if s.Outcome == load.Timeout && s.Latency != c.Timeout {
+			if s.Latency != c.Timeout {
 				t.Errorf("%v: latency %v of a timeout", spec, s.Latency)
 			}
+		}
+	}
+}
+
+// TestClientError: an error of the client is a failed request, and the first one is reported.
+func TestClientError(t *testing.T) {
+	f := &fakeClient{answer: func(_ context.Context, n int64, _ int) load.Answer {
+		if n == 1 {
+			return load.Answer{Err: errors.New("the connection is broken")}
+		}
+		return load.Answer{Status: 200}
+	}}
+	for _, spec := range []load.Spec{closed(1), open(1000)} {
+		f.sent.Store(0)
+		c := clientConfig(f, spec)
+		c.Max, c.Timeout = 3, time.Minute
+		if res, n := mustRun(t, c); n.Failed != 1 || n.OK != 2 || res.Err != "the connection is broken" || res.Abandoned != 0 {
+			t.Errorf("%v: %+v, error %q, abandoned %d", spec, n, res.Err, res.Abandoned)
 		}
 	}
 }

@@ -168,18 +168,18 @@ func TestApply(t *testing.T) {
 	p := serverPlan("-mode", "{mode}")
 	p.Knobs["mode"] = "ok,crash"
 	p.Server.Live[0].Body = `{"instances":2,"max_batch_size":{max_batch_size}}`
-	port := fixedPort(t, &p)
+	address := withAddress(t, &p)
 	d := open(t, p)
-	if got := knobsOf(t, port); got != "instances=2 max_batch_size=1" { // the start, then the call
+	if got := knobsOf(t, address); got != "instances=2 max_batch_size=1" { // the start, then the call
 		t.Errorf("after Open %s", got)
 	}
 	apply := func(own knob.OwnValues) (sweep.Applied, error) { return d.Apply(t.Context(), knob.Settings{Own: own}) }
 	done, err := apply("instances=1 max_batch_size=8 mode=ok")
-	if err != nil || len(done.Steps) != 1 || done.Steps[0].What != "call" || knobsOf(t, port) != "instances=2 max_batch_size=8" {
-		t.Errorf("a call: %+v, %v, in force %s", done, err, knobsOf(t, port))
+	if err != nil || len(done.Steps) != 1 || done.Steps[0].What != "call" || knobsOf(t, address) != "instances=2 max_batch_size=8" {
+		t.Errorf("a call: %+v, %v, in force %s", done, err, knobsOf(t, address))
 	}
 	done, err = apply("instances=2 max_batch_size=8 mode=ok")
-	if err != nil || len(done.Steps) != 2 || done.Steps[1].What != "start" || knobsOf(t, port) != "instances=2 max_batch_size=8" {
+	if err != nil || len(done.Steps) != 2 || done.Steps[1].What != "start" || knobsOf(t, address) != "instances=2 max_batch_size=8" {
 		t.Errorf("a new start: %+v, %v", done, err)
 	}
 	if _, err := apply("instances=2 max_batch_size=8 mode=crash"); err == nil {
@@ -192,8 +192,8 @@ func TestApply(t *testing.T) {
 		Load: load.Spec{Concurrency: 2}, SLA: trial.SLA{Percentile: 50, Limit: time.Minute}, Max: 20, Time: time.Minute,
 		Stop: func(time.Duration, []load.Sample) (bool, string) { return false, "" },
 	}
-	if _, err := d.Measure(t.Context(), m); err != nil || knobsOf(t, port) != "instances=2 max_batch_size=8" {
-		t.Errorf("a load after a failure: %v, in force %s", err, knobsOf(t, port))
+	if _, err := d.Measure(t.Context(), m); err != nil || knobsOf(t, address) != "instances=2 max_batch_size=8" {
+		t.Errorf("a load after a failure: %v, in force %s", err, knobsOf(t, address))
 	}
 	if _, err := apply("instances=9 max_batch_size=8 mode=ok"); err == nil || !strings.Contains(err.Error(), "instances: 9 is outside 1-2") {
 		t.Errorf("nine instances: %v", err)
@@ -209,10 +209,10 @@ func TestFiles(t *testing.T) {
 	p := serverPlan("-config", "{config}")
 	p.Server.Files = map[string]string{"config": path}
 	p.Server.Command, p.Server.Live = append(p.Server.Command[:4:4], p.Server.Command[8:]...), nil
-	port := fixedPort(t, &p)
+	address := withAddress(t, &p)
 	d := open(t, p)
-	if _, err := d.Apply(t.Context(), knob.Settings{Own: "instances=2 max_batch_size=8"}); err != nil || knobsOf(t, port) != "instances=2 max_batch_size=8" {
-		t.Errorf("in force %s, %v", knobsOf(t, port), err)
+	if _, err := d.Apply(t.Context(), knob.Settings{Own: "instances=2 max_batch_size=8"}); err != nil || knobsOf(t, address) != "instances=2 max_batch_size=8" {
+		t.Errorf("in force %s, %v", knobsOf(t, address), err)
 	}
 	p.Knobs["other"] = "1,2"
 	if _, err := command.Open(t.Context(), config(p)); err == nil || !strings.Contains(err.Error(), "knobs: other: the server does not get it") {

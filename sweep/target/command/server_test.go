@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -55,6 +56,7 @@ func serve(args []string) int {
 	mode := fs.String("mode", "ok", "")
 	config := fs.String("config", "", "a JSON file with instances and max_batch_size")
 	pids := fs.String("pids", "", "a file that gets the process IDs")
+	address := fs.String("address", "", "a file that gets the address")
 	if fs.Parse(args) != nil {
 		return 2
 	}
@@ -85,6 +87,11 @@ func serve(args []string) int {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
+	}
+	if *address != "" { // a file is replaced as a whole
+		if os.WriteFile(*address+".new", []byte(l.Addr().String()), 0o600) != nil || os.Rename(*address+".new", *address) != nil {
+			return 1
+		}
 	}
 	s := remotetest.NewServer(false)
 	knobs := fmt.Appendf(nil, `{"instances":%d,"max_batch_size":%d}`, *instances, *batch)
@@ -192,10 +199,14 @@ func open(t *testing.T, p plan.Plan) *command.Target {
 	return d
 }
 
-// knobsOf asks the server which knobs are in force, by the port in the arguments of its process.
-func knobsOf(t *testing.T, port string) string {
+// knobsOf asks the server that wrote its address to a file which knobs are in force.
+func knobsOf(t *testing.T, file string) string {
 	t.Helper()
-	resp, err := http.Get("http://127.0.0.1:" + port + "/knobs")
+	address, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Get("http://" + string(address) + "/knobs")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,22 +221,10 @@ func knobsOf(t *testing.T, port string) string {
 	return "instances=" + strconv.Itoa(v.Instances) + " max_batch_size=" + strconv.Itoa(v.Batch)
 }
 
-// fixedPort sets a port in a plan, so that a test can ask the server.
-func fixedPort(t *testing.T, p *plan.Plan) string {
+// withAddress makes the server of a plan write its address to a file, and returns the file.
+func withAddress(t *testing.T, p *plan.Plan) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
-	values := map[string]string{plan.Port: port}
-	for i, word := range p.Server.Command {
-		p.Server.Command[i] = plan.Fill(word, values)
-	}
-	p.Server.Ready.URL, p.Server.Request.URL = plan.Fill(p.Server.Ready.URL, values), plan.Fill(p.Server.Request.URL, values)
-	for i := range p.Server.Live {
-		p.Server.Live[i].URL = plan.Fill(p.Server.Live[i].URL, values)
-	}
-	return port
+	file := filepath.Join(t.TempDir(), "address")
+	p.Server.Command = append(p.Server.Command, "-address", file)
+	return file
 }
