@@ -40,11 +40,11 @@ test: lint ort ## lint, then all tests: race detector, random order
 	go test -short -vet=off -shuffle=on -p=3 -parallel=4 -timeout=30m -run="^($$(sed -n 's/^func \(Test[A-Za-z0-9]*\)(.*/\1/p' $(UNRACED) | paste -sd'|' -))\$$" $$(dirname $(UNRACED) | sort -u)
 	go test -C $(BASELINE) -short -race -shuffle=on ./...
 	go test -C $(RELEASE) -short ./...
-	@# it keeps a promise in milliseconds, which neighbours would break
-	go test -short $(RACE) -vet=off -timeout=30m -run='^$(ALONE)$$' ./cmd/sweetspot
 
 test-long: ort ## what make test does in small sizes, in full: 15 minutes, no race detector
 	go test -shuffle=on -timeout=60m -skip='^$(ALONE)$$' $$(grep -rlE --include='*_test.go' 'testing\.Short\(|go:build !race' . | xargs -n1 dirname | sort -u)
+	@# it keeps a promise in milliseconds, which neighbours would break
+	go test -short -timeout=30m -run='^$(ALONE)$$' ./cmd/sweetspot
 
 pictures: ort ## the pictures and the recordings of docs/screens, from real sessions: three minutes; with SWEETSPOT_PEERS also that with LitServe
 	go test -run='^TestColdStart|^TestPictures|^TestPeerOnScreen' ./cmd/sweetspot -args -pictures $(CURDIR)/docs/screens

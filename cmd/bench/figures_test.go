@@ -227,6 +227,9 @@ func TestLengths(t *testing.T) {
 }
 
 func TestLoadgen(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it sends loads for ten seconds: make test-long runs it")
+	}
 	want := []string{
 		"loadgen.rate.error share <=0.0005", "loadgen.gaps.constant cv <=0.15", "loadgen.p50.floor ms <=0.15",
 		"loadgen.gaps.poisson-off cv <=0.03", "loadgen.p99.stalled share <=0.01",
