@@ -8,6 +8,7 @@ BLOB := engine/backend/onnx/ortlib/blob
 # A module of its own, so that its libraries are no dependencies of the product.
 BASELINE := cmd/bench/baseline
 RELEASE  := tools/release
+MUTANTS  := tools/mutants
 # Later versions need a charmbracelet/ultraviolet that cannot be had everywhere.
 BUBBLETEA := v2.0.10
 ALONE     := TestMainJobOnScreen
@@ -20,7 +21,7 @@ PURE := github.com/mattn/go-runewidth sweetspot/sweep/stat sweetspot/sweep/predi
 RACE := -race $(PURE:%=-gcflags=%=-race=false)
 
 .DEFAULT_GOAL := help
-.PHONY: run proto test test-long pictures soak check build release ort lint bench fuzz vulncheck golden torchserve test-torchserve peers test-peers oip-client test-oip-client mlserver test-mlserver help cc
+.PHONY: run proto test test-long pictures soak check build release ort lint bench fuzz vulncheck golden mutants torchserve test-torchserve peers test-peers oip-client test-oip-client mlserver test-mlserver help cc
 
 run: ort ## build quickly and start the workbench; ARGS="..." are its arguments
 	@go build -o bin/dev/ ./cmd/sweetspot
@@ -33,6 +34,7 @@ test: lint ort ## lint, then all tests: race detector, random order
 	go test -short $(RACE) -shuffle=on -parallel=4 -timeout=30m -skip='^$(ALONE)$$' ./...
 	go test -C $(BASELINE) -short -race -shuffle=on ./...
 	go test -C $(RELEASE) -short ./...
+	go test -C $(MUTANTS) -short ./...
 	@# it keeps a promise in milliseconds, which neighbours would break
 	go test -short $(RACE) -timeout=30m -run='^$(ALONE)$$' ./cmd/sweetspot
 
@@ -60,7 +62,7 @@ ort: cc ## find ONNX Runtime or install it into the user's cache; prints where
 lint: cc ## format, vet, modernise, tidy, staticcheck
 	@bad=$$($(TOOL) gofumpt -l .); test -z "$$bad" || \
 		{ printf 'not formatted; run: $(TOOL) gofumpt -w .\n%s\n' "$$bad"; exit 1; }
-	@for dir in . $(BASELINE) $(RELEASE); do (set -x; cd $$dir; \
+	@for dir in . $(BASELINE) $(RELEASE) $(MUTANTS); do (set -x; cd $$dir; \
 		go vet ./...; go fix -diff ./...; go mod tidy -diff; go tool -modfile="$(CURDIR)/tools/go.mod" staticcheck ./...); done
 	@have=$$(go list -m -f '{{.Version}}' charm.land/bubbletea/v2); test "$$have" = $(BUBBLETEA) || \
 		{ echo "go.mod has bubbletea $$have, want $(BUBBLETEA); the reason is in the Makefile"; exit 1; }
@@ -83,6 +85,9 @@ vulncheck: cc ## known vulnerabilities in what the program calls; asks vuln.go.d
 golden: ort ## rewrite golden files; read the diff before you commit
 	@dirs=$$(grep -rlE --include='*_test.go' 'x/exp/golden|flag\.Bool\("update"' . | xargs -rn1 dirname | sort -u || true); \
 	test -z "$$dirs" || go test $$dirs -update
+
+mutants: ort ## faults put into six packages: do their tests notice at least 80%? an hour; docs/mutation.md, ARGS="-sample 20 -seed 7"
+	go run -C $(MUTANTS) . -least .8 $(ARGS) engine/batching engine sweep/stat sweep/search profiles profiles/export
 
 proto: ## the Go code of the protocol files; needs protoc
 	@tools/proto.sh

@@ -49,12 +49,6 @@ func PlotNames() []string {
 	return out
 }
 
-// Plots returns the charts of a profile.
-func Plots(p *profiles.Profile) []Plot {
-	s := newSection(p)
-	return s.plots(plotWidth)
-}
-
 // chart returns the chart with this name; "" is the first.
 func (ss sections) chart(name string) (*draw.Picture, error) {
 	all := ss[0].plots(plotWidth)
