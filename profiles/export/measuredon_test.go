@@ -76,7 +76,7 @@ func TestTypicalCost(t *testing.T) {
 		t.Errorf("no %q in\n%s", want, text)
 	}
 	s.Settings.Workers = 1
-	if text := written(t, "config.properties", s); !strings.Contains(text, "not 9.00: one worker answers at most 521 requests/s, and not 667.") {
+	if text := written(t, "config.properties", s); !strings.Contains(text, "not 9.00: one worker answers at most 521.7 requests/s, and not 666.7.") {
 		t.Errorf("one worker:\n%s", text)
 	}
 	s.Settings.Workers, s.Settings.BatchSize, s.Trial.Batches.Mean = 2, 1, trial.NumOf(1)

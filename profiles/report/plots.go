@@ -5,7 +5,6 @@ import (
 	"io"
 
 	"sweetspot/engine/knob"
-	"sweetspot/profiles"
 	"sweetspot/profiles/report/draw"
 )
 

@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
-	"sweetspot/engine/api/metrics"
 	"sweetspot/engine/torchservetest"
 )
 

@@ -16,8 +16,8 @@ func TestFamilies(t *testing.T) {
 	seen := map[string]bool{}
 	heldOut := 0
 	for _, f := range stattest.Families() {
-		make := func(seed uint64) []float64 { return f.Gen(rand.New(rand.NewPCG(seed, 0)), n) }
-		values := make(1)
+		latencies := func(seed uint64) []float64 { return f.Gen(rand.New(rand.NewPCG(seed, 0)), n) }
+		values := latencies(1)
 		if len(values) != n {
 			t.Fatalf("%s: %d values, want %d", f.Name, len(values), n)
 		}
@@ -26,7 +26,7 @@ func TestFamilies(t *testing.T) {
 				t.Fatalf("%s: value %d is %g", f.Name, i, v)
 			}
 		}
-		if !slices.Equal(values, make(1)) || slices.Equal(values, make(2)) {
+		if !slices.Equal(values, latencies(1)) || slices.Equal(values, latencies(2)) {
 			t.Errorf("%s: the seed does not decide the values", f.Name)
 		}
 		if seen[f.Name] {
