@@ -38,6 +38,7 @@ func TestOutputsAgree(t *testing.T) {
 		{"too different, but the same class", f32(0, 1, 100), f32(0, 1, 109), true, 0.09},
 		{"the same class, a tenth away", f32(0, 1, 10), f32(0, 1, 9), true, 0.1},
 		{"the same class, more than a tenth away", f32(0, 1, 10), f32(0, 1, 8.5), false, 0.15},
+		{"one number has no class", f32(0, 10), f32(0, 9.5), false, 0.05},
 		{"a hundredth away", f32(2, 100, 2), f32(2, 101, 2), true, 0.01},
 		{"the same class, but far away", f32(0, 1, 100), f32(0, .01, 1), false, 0.99},
 		{"another class", f32(0, 90, 100), f32(0, 100, 90), false, 0.1},

@@ -141,6 +141,38 @@ func TestLostSessionIsClosedOnce(t *testing.T) {
 	})
 }
 
+// TestFailuresAreLoggedSeldom: of batches that fail within 10 s only the first is logged, also long after the start.
+func TestFailuresAreLoggedSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var text lockedText
+		e := engine.New(engine.Options{Backends: map[string]engine.Backend{enginetest.Name: &enginetest.Backend{}}, Cores: 8, Log: slog.New(slog.NewTextHandler(&text, nil))})
+		if err := e.Load(t.Context(), enginetest.Model("words"), config(1, 1, ms)); err != nil {
+			t.Fatal(err)
+		}
+		s, err := e.Find("words", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		fail := func() {
+			if _, err := ask(t.Context(), s, "fail batch"); err == nil {
+				t.Error("fail batch: no error")
+			}
+		}
+		time.Sleep(time.Minute)
+		for want, pause := range []time.Duration{0, time.Second, time.Second, 9 * time.Second} {
+			time.Sleep(pause)
+			fail()
+			lines := strings.Count(text.String(), "the batch failed")
+			if wanted := map[bool]int{true: 1, false: 2}[want < 3]; lines != wanted {
+				t.Errorf("failure %d: %d lines, want %d:\n%s", want+1, lines, wanted, text.String())
+			}
+		}
+		if err := e.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // lockedText collects a log.
 type lockedText struct {
 	mu sync.Mutex

@@ -126,6 +126,7 @@ func TestScriptReader(t *testing.T) {
 			{"job_queue_size=100", "job_queue_size=9", `job_queue_size reads back as "9"`},
 			{"docker run --rm --init", "docker run --rm --init --gpus all", `--gpus reads back as "all"`},
 			{"docker run", "docker", "not docker run"},
+			{"job_queue_size=100", "job_queue_size=x", "job_queue_size"},
 		} {
 			i := strings.LastIndex(text, c.old)
 			if i < 0 {
@@ -159,6 +160,9 @@ func TestDockerReaderAtTheEnd(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: Verify = %v, want %q", c.command, err, c.want)
 		}
+	}
+	if err := export.Verify(export.Document{Format: "docker", Data: []byte(strings.Replace(text, "docker run --rm --init", "docker run --rm", 1))}, s); err != nil {
+		t.Errorf("without --init: %v", err)
 	}
 	// An image without arguments is read all the same.
 	err := export.Verify(export.Document{Format: "docker", Data: []byte(text[:begin] + "docker run pytorch/torchserve:0.12.0-cpu\n")}, s)

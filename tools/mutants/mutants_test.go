@@ -117,7 +117,7 @@ func TestOrder(t *testing.T) {
 // in no block, by one that executes anything of its function.
 func TestReaches(t *testing.T) {
 	m := mutant{File: "p/p.go", Line: 12, Column: 4, Func: "f", funcLine: 10, funcEnd: 20}
-	block := func(from, to int, executed bool) block {
+	part := func(from, to int, executed bool) block {
 		return block{File: "p.go", Line: from, Column: 2, Line2: to, Col2: 9, Executed: executed}
 	}
 	for _, c := range []struct {
@@ -125,10 +125,10 @@ func TestReaches(t *testing.T) {
 		blocks []block
 		want   bool
 	}{
-		{"its block", []block{block(11, 13, true)}, true},
-		{"its block, not executed", []block{block(11, 13, false), block(14, 15, true)}, false},
-		{"no block, but others of the function", []block{block(14, 15, true)}, true},
-		{"no block, and none of the function executed", []block{block(14, 15, false), block(21, 22, true)}, false},
+		{"its block", []block{part(11, 13, true)}, true},
+		{"its block, not executed", []block{part(11, 13, false), part(14, 15, true)}, false},
+		{"no block, but others of the function", []block{part(14, 15, true)}, true},
+		{"no block, and none of the function executed", []block{part(14, 15, false), part(21, 22, true)}, false},
 		{"another file", []block{{File: "q.go", Line: 11, Line2: 13, Executed: true}}, false},
 	} {
 		if got := (test{Blocks: c.blocks}).reaches(m); got != c.want {
