@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 	"time"
 
@@ -53,5 +54,18 @@ func TestSampleRows(t *testing.T) {
 	m.Samples = m.Samples[:1]
 	if r := sampleRows(m, 2, 1); r[1].Item[1].Data[0] != 1 {
 		t.Errorf("a single sample became %v", r[1].Item)
+	}
+}
+
+// TestLoadError: the reason why a model could not be loaded is what people see.
+func TestLoadError(t *testing.T) {
+	reason := errors.New("no memory")
+	s := &ModelService{loadErr: reason, loaded: make(chan struct{})}
+	if err := s.LoadError(); err != nil {
+		t.Errorf("while it loads: %v", err)
+	}
+	close(s.loaded)
+	if err := s.LoadError(); !errors.Is(err, reason) {
+		t.Errorf("LoadError = %v, want %v", err, reason)
 	}
 }
