@@ -8,6 +8,7 @@ BLOB := engine/backend/onnx/ortlib/blob
 # A module of its own, so that its libraries are no dependencies of the product.
 BASELINE := cmd/bench/baseline
 RELEASE  := tools/release
+MUTANTS  := tools/mutants
 # Later versions need a charmbracelet/ultraviolet that cannot be had everywhere.
 BUBBLETEA := v2.0.10
 ALONE     := TestMainJobOnScreen
@@ -25,7 +26,7 @@ RACE := -race $(PURE:%=-gcflags=%=-race=false)
 UNRACED = $(shell grep -rlE --include='*_test.go' '^//go:build.*!race' .)
 
 .DEFAULT_GOAL := help
-.PHONY: run proto test test-long pictures soak check build release ort lint bench fuzz vulncheck golden torchserve test-torchserve peers test-peers oip-client test-oip-client mlserver test-mlserver slurm test-slurm test-kubernetes help cc
+.PHONY: run proto test test-long pictures soak check build release ort lint bench fuzz vulncheck golden mutants torchserve test-torchserve peers test-peers oip-client test-oip-client mlserver test-mlserver slurm test-slurm test-kubernetes help cc
 
 run: ort ## build quickly and start the workbench; ARGS="..." are its arguments
 	@go build -o bin/dev/ ./cmd/sweetspot
@@ -40,6 +41,7 @@ test: lint ort ## lint, then all tests: race detector, random order
 	go test -short -vet=off -shuffle=on -p=3 -parallel=4 -timeout=30m -run="^($$(sed -n 's/^func \(Test[A-Za-z0-9]*\)(.*/\1/p' $(UNRACED) | paste -sd'|' -))\$$" $$(dirname $(UNRACED) | sort -u)
 	go test -C $(BASELINE) -short -race -shuffle=on ./...
 	go test -C $(RELEASE) -short ./...
+	go test -C $(MUTANTS) -short ./...
 
 test-long: ort ## what make test does in small sizes, in full: 15 minutes, no race detector
 	go test -shuffle=on -timeout=60m -skip='^$(ALONE)$$' $$(grep -rlE --include='*_test.go' 'testing\.Short\(|go:build !race' . | xargs -n1 dirname | sort -u)
@@ -67,7 +69,7 @@ ort: cc ## find ONNX Runtime or install it into the user's cache; prints where
 lint: cc ## format, vet, modernise, tidy, staticcheck
 	@bad=$$($(TOOL) gofumpt -l .); test -z "$$bad" || \
 		{ printf 'not formatted; run: $(TOOL) gofumpt -w .\n%s\n' "$$bad"; exit 1; }
-	@for dir in . $(BASELINE) $(RELEASE); do (set -x; cd $$dir; \
+	@for dir in . $(BASELINE) $(RELEASE) $(MUTANTS); do (set -x; cd $$dir; \
 		go vet ./...; go fix -diff ./...; go mod tidy -diff; go tool -modfile="$(CURDIR)/tools/go.mod" staticcheck ./...); done
 	@have=$$(go list -m -f '{{.Version}}' charm.land/bubbletea/v2); test "$$have" = $(BUBBLETEA) || \
 		{ echo "go.mod has bubbletea $$have, want $(BUBBLETEA); the reason is in the Makefile"; exit 1; }
@@ -90,6 +92,9 @@ vulncheck: cc ## known vulnerabilities in what the program calls; asks vuln.go.d
 golden: ort ## rewrite golden files; read the diff before you commit
 	@dirs=$$(grep -rlE --include='*_test.go' 'x/exp/golden|flag\.Bool\("update"' . | xargs -rn1 dirname | sort -u || true); \
 	test -z "$$dirs" || go test $$dirs -update
+
+mutants: ort ## faults put into six packages: do their tests notice at least 80%? an hour; docs/mutation.md, ARGS="-sample 20 -seed 7"
+	go run -C $(MUTANTS) . -least .8 $(ARGS) engine/batching engine sweep/stat sweep/search profiles profiles/export
 
 proto: ## the Go code of the protocol files; needs protoc
 	@tools/proto.sh

@@ -65,6 +65,10 @@ func TestAdmitBoundsDecoding(t *testing.T) {
 				t.Errorf("a request without rows keeps its ticket: %v", err)
 			}
 		}
+		// Each answered request has given back one ticket, and not more.
+		if _, err := s.Admit(); !errors.Is(err, engine.ErrQueueFull) {
+			t.Errorf("a sixth ticket: %v", err)
+		}
 	})
 }
 

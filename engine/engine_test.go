@@ -154,6 +154,27 @@ func TestSingleRequestWaitsForTheDelay(t *testing.T) {
 	})
 }
 
+// TestTimerFiresEarly: a timer that fires before the end of the delay is set again; else the request would wait forever.
+func TestTimerFiresEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, done := serve(t, &doubler{fixed: 5 * ms}, config(1, 4, 50*ms))
+		defer done()
+		start := time.Now()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, _, err := s.Submit(t.Context(), itemOf(1)); err != nil {
+				t.Error(err)
+			}
+		})
+		time.Sleep(10 * ms)
+		engine.FireEarly(s)
+		wg.Wait()
+		if took := time.Since(start); took != 55*ms {
+			t.Errorf("the answer came after %v, want 55ms", took)
+		}
+	})
+}
+
 func TestFullQueueRefusesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := config(1, 1, ms)

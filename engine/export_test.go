@@ -6,3 +6,11 @@ func QueueLength(s *ModelService) int {
 	defer s.mu.Unlock()
 	return s.queue.n
 }
+
+// FireEarly does what a timer does that fires before its time, once.
+func FireEarly(s *ModelService) {
+	s.mu.Lock()
+	s.batchTimer.timer.Stop()
+	s.mu.Unlock()
+	s.onTimer()
+}

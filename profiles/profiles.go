@@ -155,14 +155,5 @@ func NewID(now time.Time) string {
 	return now.UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(b[:])
 }
 
-// Dir returns the folder with the profiles of a user, from the values of XDG_DATA_HOME
-// and HOME. A relative XDG_DATA_HOME is ignored, as its specification demands.
-func Dir(xdgDataHome, home string) string {
-	if !filepath.IsAbs(xdgDataHome) {
-		xdgDataHome = filepath.Join(home, ".local", "share")
-	}
-	return filepath.Join(xdgDataHome, "sweetspot", "profiles")
-}
-
 // Path returns the file of the profile with this ID in dir.
 func Path(dir, id string) string { return filepath.Join(dir, id+suffix) }

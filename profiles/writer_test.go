@@ -224,16 +224,3 @@ func TestNewID(t *testing.T) {
 		t.Errorf("NewID = %q", id)
 	}
 }
-
-func TestDir(t *testing.T) {
-	tests := []struct{ xdg, home, want string }{
-		{"/data", "/home/x", "/data/sweetspot/profiles"},
-		{"", "/home/x", "/home/x/.local/share/sweetspot/profiles"},
-		{"data", "/home/x", "/home/x/.local/share/sweetspot/profiles"},
-	}
-	for _, c := range tests {
-		if got := profiles.Dir(c.xdg, c.home); got != c.want {
-			t.Errorf("Dir(%q, %q) = %q, want %q", c.xdg, c.home, got, c.want)
-		}
-	}
-}

@@ -49,12 +49,7 @@ func (b budget) carry() carryBudget {
 // compares the choices for it: that of our engine's figures, and that of the prediction with the
 // cost that a probe of the TorchServe finds.
 func measureCarry(ctx context.Context, e *env) (err error) {
-	cache, _ := os.UserCacheDir() // without it, the variable says where it is
-	venv, err := findTorchServe(os.Getenv, cache)
-	if err != nil {
-		return err
-	}
-	store, err := os.MkdirTemp("", "sweetspot-archives-")
+	venv, store, err := torchServeFolders()
 	if err != nil {
 		return err
 	}

@@ -66,12 +66,7 @@ func (b budget) torchServe() torchServeBudget {
 // measureTorchServe compares this program with a real TorchServe that has the same archives: both under the same load, then
 // the time in which each finds its best settings.
 func measureTorchServe(ctx context.Context, e *env) (err error) {
-	cache, _ := os.UserCacheDir() // without it, the variable says where it is
-	venv, err := findTorchServe(os.Getenv, cache)
-	if err != nil {
-		return err
-	}
-	store, err := os.MkdirTemp("", "sweetspot-archives-")
+	venv, store, err := torchServeFolders()
 	if err != nil {
 		return err
 	}

@@ -36,12 +36,7 @@ var errNoClassifier = errors.New("no " + classifierFolder + " in this folder or 
 // measureTorchServePython compares this program with a real TorchServe that has the same archive with a handler in Python. Both
 // run TorchServe's own worker with the same interpreter, so that they differ only in what is before it.
 func measureTorchServePython(ctx context.Context, e *env) (err error) {
-	cache, _ := os.UserCacheDir() // without it, the variable says where it is
-	venv, err := findTorchServe(os.Getenv, cache)
-	if err != nil {
-		return err
-	}
-	store, err := os.MkdirTemp("", "sweetspot-archives-")
+	venv, store, err := torchServeFolders()
 	if err != nil {
 		return err
 	}

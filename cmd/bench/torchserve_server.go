@@ -34,6 +34,16 @@ func findTorchServe(getenv func(string) string, cache string) (string, error) {
 	return dir, nil
 }
 
+// torchServeFolders returns the folder of its virtual environment, and a new one for archives, which the caller removes.
+func torchServeFolders() (venv, store string, err error) {
+	cache, _ := os.UserCacheDir() // without it, the variable says where it is
+	if venv, err = findTorchServe(os.Getenv, cache); err != nil {
+		return "", "", err
+	}
+	store, err = os.MkdirTemp("", "sweetspot-archives-")
+	return venv, store, err
+}
+
 // torchServe is a running TorchServe.
 type torchServe struct {
 	*supervised

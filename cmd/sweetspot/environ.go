@@ -36,7 +36,8 @@ func (e environment) cacheDir() string {
 	return os.TempDir()
 }
 
-// dataDir returns $XDG_DATA_HOME/sweetspot, by default in ~/.local/share.
+// dataDir returns $XDG_DATA_HOME/sweetspot, by default in ~/.local/share. A relative XDG_DATA_HOME is ignored, as its
+// specification demands.
 func (e environment) dataDir() string {
 	if d := e.get("XDG_DATA_HOME"); filepath.IsAbs(d) {
 		return filepath.Join(d, "sweetspot")

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -34,7 +33,8 @@ const (
 // What no process uses is removed when another archive is unpacked: what was last used longer ago
 // than Age, and beyond Bytes the longest unused first. A shared lock on the file NAME.lock says
 // that the folder NAME is used, and its time when it was last used; removing needs an exclusive
-// lock. The kernel frees the locks of a process that ends in any way.
+// lock. The kernel frees the locks of a process that ends in any way. Systems without such locks, as
+// Windows, never remove anything.
 //
 // The methods may be called concurrently. A Cache must not be copied.
 type Cache struct {
@@ -116,7 +116,7 @@ func (c *Cache) hold(dir string) error {
 	defer c.mu.Unlock()
 	h := c.held[dir]
 	if h == nil {
-		lock, err := lockFile(dir+lockSuffix, syscall.LOCK_SH)
+		lock, err := lockFile(dir+lockSuffix, false)
 		if err != nil {
 			return err
 		}
@@ -138,17 +138,14 @@ func touch(path string) {
 }
 
 // lockFile makes and locks the file of this name. Another process may remove the name while this
-// one waits for the lock, and then a new file is locked.
-func lockFile(path string, how int) (*os.File, error) {
+// one waits for the lock, and then a new file is locked. An exclusive lock is not waited for.
+func lockFile(path string, exclusive bool) (*os.File, error) {
 	for {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
 			return nil, err
 		}
-		for err = syscall.EINTR; errors.Is(err, syscall.EINTR); {
-			err = syscall.Flock(int(f.Fd()), how) //nolint:gosec // a descriptor
-		}
-		if err != nil {
+		if err := flock(f, exclusive); err != nil {
 			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
 		}
 		mine, err := f.Stat()
@@ -235,7 +232,7 @@ func sizeOf(dir string) int64 {
 
 // remove removes a folder and its lock file, unless somebody uses it.
 func remove(dir string) bool {
-	lock, err := lockFile(dir+lockSuffix, syscall.LOCK_EX|syscall.LOCK_NB)
+	lock, err := lockFile(dir+lockSuffix, true)
 	if err != nil {
 		return false
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
 
 	"sweetspot/engine"
 	"sweetspot/engine/catalog"
@@ -53,6 +54,30 @@ func file(t testing.TB, b *builder.Builder, elem ...string) string {
 	path := filepath.Join(elem...)
 	if len(elem) < 2 {
 		path = filepath.Join(append([]string{t.TempDir()}, elem...)...)
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// ofDomain gives the operators of the model in a file another domain than the standard one.
+func ofDomain(t testing.TB, domain, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m onnxpb.ModelProto
+	if err := proto.Unmarshal(data, &m); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range m.GetGraph().GetNode() {
+		n.Domain = domain
+	}
+	m.OpsetImport = append(m.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: domain, Version: 1})
+	if data, err = proto.Marshal(&m); err != nil {
+		t.Fatal(err)
 	}
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
@@ -153,8 +178,8 @@ func TestOpenRefuses(t *testing.T) {
 	write("many/a.onnx", "")
 	write("many/b.onnx", "")
 	write("none/readme.txt", "")
-	list := builder.New("custom", 1)
-	list.Output("y", list.Custom("my.company", "MyOp", []string{list.Input("x", floats, n)}), floats, n)
+	custom := builder.New("custom", 1)
+	custom.Output("y", custom.Op("MyOp", []string{custom.Input("x", floats, n)}), floats, n)
 	wide := builder.New("complex", 1)
 	wide.Output("y", wide.Op("Identity", []string{wide.Input("x", onnxpb.TensorProto_COMPLEX64, n)}), floats, n)
 	noInput := builder.New("constant", 1)
@@ -181,7 +206,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"answer of a server", write("json.onnx", `{"error": "not found"}`), []string{"the file is text, such as the answer of a server"}},
 		{"checkpoint", write("zip.onnx", "PK\x03\x04rest"), []string{"is a zip archive, such as a PyTorch checkpoint", "torch.onnx.export"}},
 		{"pointer", write("lfs.onnx", "version https://git-lfs.example/spec/v1\noid sha256:00\n"), []string{"Git LFS pointer", "git lfs pull"}},
-		{"custom operator", file(t, list, dir, "custom.onnx"), []string{"the model uses the custom operator my.company.MyOp, which this engine does not have; export it with the operators of ONNX only"}},
+		{"custom operator", ofDomain(t, "my.company", file(t, custom, dir, "custom.onnx")), []string{"the model uses the custom operator my.company.MyOp, which this engine does not have; export it with the operators of ONNX only"}},
 		{"complex", file(t, wide, dir, "complex.onnx"), []string{`input "x" has the type COMPLEX64, which this engine does not support; export it as FP32`}},
 		{"no inputs", file(t, noInput, dir, "constant.onnx"), []string{"the model has no inputs"}},
 	}

@@ -129,9 +129,6 @@ func (s *Server) URLs() Addrs {
 	return out
 }
 
-// Answers returns the counts of all answers so far, of all listeners.
-func (s *Server) Answers() []wire.Count { return s.counts.Snapshot() }
-
 // Close closes the listeners of a server that was never run.
 func (s *Server) Close() error {
 	s.models.Close()

@@ -3,6 +3,9 @@
 // [Find] skips the test unless SWEETSPOT_TORCHSERVE names the virtual environment that
 // `make torchserve` makes; `make test-torchserve` sets it. [Start] runs one server on free
 // loopback ports, with a folder of its own for everything it writes, and ends it with the test.
+//
+// It has no tests of its own: all of it runs in TestRealTorchServe and the others of make test-torchserve, and without a
+// TorchServe it does nothing.
 package torchservetest
 
 import (

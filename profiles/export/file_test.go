@@ -67,6 +67,13 @@ func TestWriteFileErrors(t *testing.T) {
 	if err := export.WriteFile(os.DevNull, []byte("x"), true); err == nil || !strings.Contains(err.Error(), "is not a regular file; without --to") {
 		t.Errorf("onto a device: %v", err)
 	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := export.WriteFile(filepath.Join(file, "x"), []byte("x"), true); err == nil || !strings.Contains(err.Error(), "not a directory") {
+		t.Errorf("below a file: %v", err)
+	}
 	dangling := filepath.Join(dir, "dangling")
 	if err := os.Symlink(filepath.Join(dir, "missing"), dangling); err != nil {
 		t.Fatal(err)

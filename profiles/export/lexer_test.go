@@ -20,10 +20,24 @@ func TestSplit(t *testing.T) {
 		{`"a\"b\\c\$d\e" \'`, [][]string{{`a"b\c$d\e`, "'"}}},
 		{`x=$(cd -- 'a) b' && pwd) y`, [][]string{{"x=$(cd -- 'a) b' && pwd)", "y"}}},
 		{"a '\n' b", [][]string{{"a", "\n", "b"}}},
+		{`"a\\"`, [][]string{{`a\`}}},
+		{`"\x\""`, [][]string{{`\x"`}}},
 	} {
 		got, err := split(c.in)
 		if diff := cmp.Diff(c.want, got); err != nil || diff != "" {
 			t.Errorf("split(%q): %v (-want +got):\n%s", c.in, err, diff)
+		}
+	}
+}
+
+// TestSplitErrors: a text that ends within quotes or a substitution is an error.
+func TestSplitErrors(t *testing.T) {
+	for in, want := range map[string]string{
+		`a "b`: `missing closing quote "`, `a "b\`: `missing closing quote "`, `a "b\"`: `missing closing quote "`,
+		"a 'b": "missing closing quote '", "x=$(a": "missing closing ) of $(", `x=$(a ')'`: "missing closing ) of $(",
+	} {
+		if got, err := split(in); err == nil || err.Error() != want {
+			t.Errorf("split(%q) = %q, %v, want %s", in, got, err, want)
 		}
 	}
 }

@@ -75,6 +75,14 @@ func TestTypicalCost(t *testing.T) {
 	if text := written(t, "config.properties", s); !strings.Contains(text, want) {
 		t.Errorf("no %q in\n%s", want, text)
 	}
+	s.Settings.Workers = 1
+	if text := written(t, "config.properties", s); !strings.Contains(text, "not 9.00: one worker answers at most 521.7 requests/s, and not 666.7.") {
+		t.Errorf("one worker:\n%s", text)
+	}
+	s.Settings.Workers, s.Settings.BatchSize, s.Trial.Batches.Mean = 2, 1, trial.NumOf(1)
+	if text := written(t, "config.properties", s); !strings.Contains(text, "its batches of 1 requests would take 10.0 ms and not 9.00") {
+		t.Errorf("batch size 1:\n%s", text)
+	}
 	s.Predicted = "Predicted for a running TorchServe: 1000 requests/s."
 	if text := written(t, "config.properties", s); !strings.Contains(text, s.Predicted) || strings.Contains(text, "typically") {
 		t.Errorf("a prediction:\n%s", text)

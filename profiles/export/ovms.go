@@ -34,15 +34,8 @@ type ovmsModelConfig struct {
 
 // checkOVMS returns an error if OpenVINO Model Server cannot have these settings.
 func checkOVMS(s Source, force bool) error {
-	if err := checkComplete(s); err != nil {
+	if err := checkFolder(s, "OpenVINO Model Server"); err != nil {
 		return err
-	}
-	limits := knob.Limits{Rule: knob.Eager, BatchAxis: s.mayBatch(), BatchWhy: "see the profile's model"}
-	if err := commonSettings(s).Validate(limits); err != nil {
-		return err
-	}
-	if forTriton(s).Model.Name == "" {
-		return fmt.Errorf("model name %q: OpenVINO Model Server needs a folder with that name; use letters, digits, . _ and -", s.Model.Name)
 	}
 	if s.Settings.BatchSize > 1 && !force {
 		return fmt.Errorf("batch_size %d was measured with a server that joins requests, and OpenVINO Model Server joins none: its clients must send %d rows in each request; "+

@@ -2,6 +2,8 @@ package export_test
 
 import (
 	"errors"
+	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -173,6 +175,10 @@ func TestKServeConcurrency(t *testing.T) {
 		{"long queue", func(s *export.Source) { s.Settings.QueueSize = 500 }, []string{"containerConcurrency: 516\n"}},
 		{"much load", func(s *export.Source) { s.Trial.Load.Concurrency = 900 }, []string{"containerConcurrency: 900\n", "scaleMetric: concurrency\n    scaleTarget: 900\n"}},
 		{"open load", func(s *export.Source) { s.Trial.Load = load.Spec{Mode: load.Open, Rate: 80.7} }, []string{"scaleMetric: rps\n    scaleTarget: 80\n"}},
+		{"one client", func(s *export.Source) { s.Trial.Load = load.Spec{Concurrency: 1} }, []string{"scaleMetric: concurrency\n    scaleTarget: 1\n"}},
+		{"one request a second", func(s *export.Source) { s.Trial.Load = load.Spec{Mode: load.Open, Rate: 1} }, []string{"scaleMetric: rps\n    scaleTarget: 1\n"}},
+		{"more threads than cores", func(s *export.Source) { s.Settings.Threads, s.Machine.Cores = 8, 4 }, []string{"limits:\n            cpu: \"4\"\n"}},
+		{"cores unknown", func(s *export.Source) { s.Settings.Threads, s.Machine.Cores = 8, 0 }, []string{"limits:\n            cpu: \"16\"\n"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := source(t, 0)
@@ -234,6 +240,58 @@ func TestKServeReader(t *testing.T) {
 		}
 		if err := export.Verify(export.Document{Format: "kserve", Data: []byte(wrong)}, s); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: Verify = %v, want %q", c.new, err, c.want)
+		}
+	}
+}
+
+// TestOVMSNotes: the notes name the folder of the model, its name if that cannot be one, and what a GPU
+// means.
+func TestOVMSNotes(t *testing.T) {
+	for _, c := range []struct {
+		name, device string
+		want, not    []string
+	}{
+		{"mlp", "cpu", []string{"the model is in the folder /models/mlp/1 there (base_path)."}, []string{"is not a suitable name", "GPU is a GPU of Intel"}},
+		{"some net", "gpu", []string{`the model is in the folder /models/some-net/1 there (base_path); "some net" is not a suitable name for a folder.`, "GPU is a GPU of Intel in OpenVINO, and threads 1 has no meaning there."}, nil},
+	} {
+		s := source(t, 0)
+		s.Model.Name, s.Settings.Device = c.name, c.device
+		d, err := export.Write("ovms", s, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		notes := strings.Join(d.Notes, "\n")
+		for _, want := range c.want {
+			if !strings.Contains(notes, want) {
+				t.Errorf("%s: no %q in\n%s", c.name, want, notes)
+			}
+		}
+		for _, not := range c.not {
+			if strings.Contains(notes, not) {
+				t.Errorf("%s: %q in\n%s", c.name, not, notes)
+			}
+		}
+	}
+}
+
+// TestTritonWithoutTensors: inputs without outputs are no description, and are not written.
+func TestTritonWithoutTensors(t *testing.T) {
+	s := source(t, 0)
+	s.Model.Inputs = []profiles.Tensor{{Name: "x", Type: "FP32", Shape: []int64{4}}}
+	if text := render(t, "triton", s); strings.Contains(text, "\ninput") {
+		t.Errorf("inputs alone are written:\n%s", text)
+	}
+}
+
+var manyRuns = regexp.MustCompile(`in \d+ runs`)
+
+// TestRunsAreCounted: the comment says how many runs the figures are from, if there are several.
+func TestRunsAreCounted(t *testing.T) {
+	for runs, want := range map[int]bool{0: false, 1: false, 2: true, 3: true} {
+		s := source(t, 0)
+		s.Runs = runs
+		if text := render(t, "config.properties", s); manyRuns.MatchString(text) != want || want && !strings.Contains(text, fmt.Sprintf("in %d runs", runs)) {
+			t.Errorf("%d runs:\n%s", runs, text)
 		}
 	}
 }

@@ -124,6 +124,9 @@ func TestScriptReader(t *testing.T) {
 			{"store=$(cd -- model-store && pwd)", "store=$(pwd)", "want $(cd -- FOLDER && pwd)"},
 			{"docker run", "podman run", "not docker run"},
 			{"job_queue_size=100", "job_queue_size=9", `job_queue_size reads back as "9"`},
+			{"docker run --rm --init", "docker run --rm --init --gpus all", `--gpus reads back as "all"`},
+			{"docker run", "docker", "not docker run"},
+			{"job_queue_size=100", "job_queue_size=x", "job_queue_size"},
 		} {
 			i := strings.LastIndex(text, c.old)
 			if i < 0 {
@@ -134,5 +137,36 @@ func TestScriptReader(t *testing.T) {
 				t.Errorf("%s: %s: Verify = %v, want %q", format, c.new, err, c.want)
 			}
 		}
+	}
+}
+
+// TestDockerReaderAtTheEnd: a command that ends where a value, the image or the arguments would be is
+// an error, whatever is missing.
+func TestDockerReaderAtTheEnd(t *testing.T) {
+	s := source(t, 0)
+	text := render(t, "docker", s)
+	begin := strings.LastIndex(text, "docker run")
+	if begin < 0 {
+		t.Fatalf("no docker run in\n%s", text)
+	}
+	for _, c := range []struct{ command, want string }{
+		{"docker", "not docker run"},
+		{"docker run", "image"},
+		{"docker run --rm", "image"},
+		{"docker run --rm --gpus", "image"},
+		{"docker run --env OMP_NUM_THREADS=1 pytorch/torchserve:0.12.0-cpu", `arguments reads back as ""`},
+	} {
+		err := export.Verify(export.Document{Format: "docker", Data: []byte(text[:begin] + c.command + "\n")}, s)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: Verify = %v, want %q", c.command, err, c.want)
+		}
+	}
+	if err := export.Verify(export.Document{Format: "docker", Data: []byte(strings.Replace(text, "docker run --rm --init", "docker run --rm", 1))}, s); err != nil {
+		t.Errorf("without --init: %v", err)
+	}
+	// An image without arguments is read all the same.
+	err := export.Verify(export.Document{Format: "docker", Data: []byte(text[:begin] + "docker run pytorch/torchserve:0.12.0-cpu\n")}, s)
+	if err == nil || strings.Contains(err.Error(), "image reads back") {
+		t.Errorf("an image alone: %v", err)
 	}
 }

@@ -10,8 +10,9 @@ import (
 	"sweetspot/profiles"
 )
 
-// checkTriton returns an error if Triton cannot have these settings.
-func checkTriton(s Source, _ bool) error {
+// checkFolder returns an error if a server that loads models from a folder of their name, and does not know the
+// batching rules of TorchServe, cannot have these settings.
+func checkFolder(s Source, server string) error {
 	if err := checkComplete(s); err != nil {
 		return err
 	}
@@ -20,7 +21,15 @@ func checkTriton(s Source, _ bool) error {
 		return err
 	}
 	if forTriton(s).Model.Name == "" {
-		return fmt.Errorf("model name %q: Triton needs a folder with that name; use letters, digits, . _ and -", s.Model.Name)
+		return fmt.Errorf("model name %q: %s needs a folder with that name; use letters, digits, . _ and -", s.Model.Name, server)
+	}
+	return nil
+}
+
+// checkTriton returns an error if Triton cannot have these settings.
+func checkTriton(s Source, _ bool) error {
+	if err := checkFolder(s, "Triton"); err != nil {
+		return err
 	}
 	for _, t := range s.tensors() {
 		if _, ok := tritonType(t.Type); !ok {

@@ -5,7 +5,6 @@ import (
 	"io"
 
 	"sweetspot/engine/knob"
-	"sweetspot/profiles"
 	"sweetspot/profiles/report/draw"
 )
 
@@ -47,12 +46,6 @@ func PlotNames() []string {
 		out = append(out, string(k.Name))
 	}
 	return out
-}
-
-// Plots returns the charts of a profile.
-func Plots(p *profiles.Profile) []Plot {
-	s := newSection(p)
-	return s.plots(plotWidth)
 }
 
 // chart returns the chart with this name; "" is the first.

@@ -146,26 +146,18 @@ func (p Plan) document() []keyValue {
 func (p Plan) modelTree() []keyValue {
 	var doc []keyValue
 	add := func(key string, value any) { doc = append(doc, keyValue{key, value}) }
-	if p.Model != "" {
-		add("model", p.Model)
-	}
-	if p.Input != "" {
-		add("input", p.Input)
-	}
-	if p.ContentType != "" {
-		add("content_type", p.ContentType)
-	}
-	if p.Image != "" {
-		add("image", p.Image)
-	}
-	if p.Handler != "" {
-		add("handler", p.Handler)
-	}
-	if p.Labels != "" {
-		add("labels", p.Labels)
-	}
-	if p.Vocabulary != "" {
-		add("vocab", p.Vocabulary)
+	for _, f := range [...]struct{ key, value string }{
+		{"model", p.Model},
+		{"input", p.Input},
+		{"content_type", p.ContentType},
+		{"image", p.Image},
+		{"handler", p.Handler},
+		{"labels", p.Labels},
+		{"vocab", p.Vocabulary},
+	} {
+		if f.value != "" {
+			add(f.key, f.value)
+		}
 	}
 	if p.MaxRequestSize != 0 {
 		add("max_request_size", number(p.MaxRequestSize))

@@ -144,6 +144,12 @@ func TestPaired(t *testing.T) {
 	if iv := stat.Paired([]float64{2, 4, 0, math.NaN()}, []float64{1, 2, 1, 1}, seeded()); iv.Value != 2 || !math.IsNaN(iv.Low) {
 		t.Errorf("Paired of two usable pairs = %v, want 2 with open ends", iv)
 	}
+	if iv := stat.Paired([]float64{3, 1, 2}, []float64{1, 1, 1}, seeded()); iv.Value != 2 {
+		t.Errorf("Paired of ratios 3, 1, 2 = %v, want 2", iv)
+	}
+	if iv := stat.Paired([]float64{1, 2, 3, 4, 5}, []float64{1, 1, 1, 1, 1}, seeded()); iv.Value != 3 || iv.Low != 1 || iv.High != 5 {
+		t.Errorf("Paired of ratios 1 to 5 = %v, want 3 from 1 to 5", iv)
+	}
 	if iv := stat.Paired(nil, nil, seeded()); !math.IsNaN(iv.Value) {
 		t.Errorf("Paired of nothing = %v, want NaN", iv)
 	}

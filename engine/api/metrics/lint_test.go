@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
-	"sweetspot/engine/api/metrics"
 	"sweetspot/engine/torchservetest"
 )
 
@@ -55,7 +54,7 @@ func TestComplaints(t *testing.T) {
 		t.Errorf("%d metrics with complaints", len(found))
 	}
 	for name, list := range found {
-		if !metrics.Compatible(name) {
+		if !isTorchServes(name) {
 			t.Errorf("%s: %s", name, list)
 		}
 		if n := strings.Count(table, "`"+name+"`"); n != len(list) {
@@ -147,3 +146,7 @@ func get(ctx context.Context, t *testing.T, method, url string) (int, string) {
 	}
 	return resp.StatusCode, string(body)
 }
+
+// isTorchServes reports whether a metric has a name of TorchServe's, which breaks Prometheus's
+// rules for names on purpose.
+func isTorchServes(name string) bool { return !strings.HasPrefix(name, "sweetspot_") }

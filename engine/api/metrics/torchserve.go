@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"sweetspot/engine"
@@ -132,10 +131,4 @@ func (c *collector) space(used, free monitor.Reading, unit float64, usedAs, free
 	c.gauge(usedAs, u/unit, hostLevel, c.Hostname)
 	c.gauge(freeAs, f/unit, hostLevel, c.Hostname)
 	c.gauge(share, 100*u/(u+f), hostLevel, c.Hostname)
-}
-
-// Compatible reports whether a metric has a name of TorchServe's, which breaks Prometheus's
-// rules for names on purpose.
-func Compatible(name string) bool {
-	return !strings.HasPrefix(name, prefix)
 }

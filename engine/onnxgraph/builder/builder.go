@@ -7,10 +7,8 @@ package builder
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"math/rand/v2"
-	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -28,10 +26,9 @@ const (
 // Builder makes a model node by node. Names identify values: Input, the constants and Op
 // return a name, Op and Output take names. It is not safe for concurrent use.
 type Builder struct {
-	graph   onnxpb.GraphProto
-	domains map[string]bool // of operators, beside the standard one
-	rng     *rand.Rand
-	names   int
+	graph onnxpb.GraphProto
+	rng   *rand.Rand
+	names int
 }
 
 // New starts a model. The seed determines the numbers of Random.
@@ -62,17 +59,6 @@ func (b *Builder) Op(op string, in []string, attrs ...*onnxpb.AttributeProto) st
 	b.graph.Node = append(b.graph.Node, &onnxpb.NodeProto{
 		OpType: op, Name: "node_" + out, Input: in, Output: []string{out}, Attribute: attrs,
 	})
-	return out
-}
-
-// Custom is Op for an operator of another domain than the standard one.
-func (b *Builder) Custom(domain, op string, in []string, attrs ...*onnxpb.AttributeProto) string {
-	out := b.Op(op, in, attrs...)
-	b.graph.Node[len(b.graph.Node)-1].Domain = domain
-	if b.domains == nil {
-		b.domains = map[string]bool{}
-	}
-	b.domains[domain] = true
 	return out
 }
 
@@ -119,12 +105,8 @@ func (b *Builder) Random(std float64, dims ...int64) string {
 
 // Bytes encodes the model.
 func (b *Builder) Bytes() ([]byte, error) {
-	opsets := []*onnxpb.OperatorSetIdProto{{Version: opset}}
-	for _, domain := range slices.Sorted(maps.Keys(b.domains)) {
-		opsets = append(opsets, &onnxpb.OperatorSetIdProto{Domain: domain, Version: 1})
-	}
 	return proto.MarshalOptions{Deterministic: true}.Marshal(&onnxpb.ModelProto{
-		IrVersion: irVersion, ProducerName: "sweetspot", OpsetImport: opsets, Graph: &b.graph,
+		IrVersion: irVersion, ProducerName: "sweetspot", OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: opset}}, Graph: &b.graph,
 	})
 }
 

@@ -29,6 +29,9 @@
 //	env NAME          the environment variable
 //	load              the request that loaded the model
 //	batch             the number of requests of the batch
+//
+// It has no tests of its own: those of backend/python and backend/python/worker run each command
+// in a process.
 package peertest
 
 import (

@@ -1,0 +1,3 @@
+module sweetspot/tools/mutants
+
+go 1.26.8
