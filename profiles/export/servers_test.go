@@ -283,6 +283,15 @@ func TestTritonWithoutTensors(t *testing.T) {
 	}
 }
 
+// TestModelWithoutVersion: TorchServe's files need a version; that of a model without one is 1.0.
+func TestModelWithoutVersion(t *testing.T) {
+	s := source(t, 0)
+	s.Model.Version = ""
+	if text := render(t, "config.properties", s); !strings.Contains(text, `"1.0": {`) {
+		t.Errorf("no version 1.0 in\n%s", text)
+	}
+}
+
 var manyRuns = regexp.MustCompile(`in \d+ runs`)
 
 // TestRunsAreCounted: the comment says how many runs the figures are from, if there are several.

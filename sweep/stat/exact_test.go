@@ -155,3 +155,23 @@ func TestWidened(t *testing.T) {
 		t.Errorf("an interval of a difference: %v", got)
 	}
 }
+
+// TestInflationBelowTheLimit: the clusters at three times the allowed share count when those over the limit are few: ten
+// values over the limit come alone, and twenty below it in one burst.
+func TestInflationBelowTheLimit(t *testing.T) {
+	v := make([]float64, 1000)
+	for i := range v {
+		switch v[i] = 1; {
+		case i%100 == 99:
+			v[i] = 40 + float64(i)/100
+		case i >= 520 && i < 540:
+			v[i] = 5
+		}
+	}
+	r := run{values: v}
+	f, here := r.varianceInflation(r.sorted(), .99, 30)
+	// 11 clusters of 30 values at the quantile .97, and one more of 20: (410 + 400) / (30 + 20), with the margin 4/14.
+	if want := 810. / 50 * (1 + 4./14); here.count != 10 || f < want-1e-9 {
+		t.Errorf("%d clusters over the limit, inflation %g, want 10 and at least %g", here.count, f, want)
+	}
+}
