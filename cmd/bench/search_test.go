@@ -20,10 +20,10 @@ func TestSearch(t *testing.T) {
 	got, _ := figureLines(t, "search")
 	want := []string{
 		"search.regret.median.auto", "search.regret.p90.auto", "search.regret.median.auto-hard", "search.regret.p90.auto-hard",
-		"search.tests.auto", "search.trials.auto", "search.probes.auto", "search.over.auto",
+		"search.tests.auto", "search.tests.median.auto", "search.trials.auto", "search.probes.auto", "search.over.auto",
 		"search.error.median.auto", "search.error.p90.auto",
 		"search.regret.median.random8", "search.regret.p90.random8", "search.regret.median.tpe8", "search.regret.p90.tpe8",
-		"search.regret.median.hill8", "search.regret.p90.hill8", "search.promise.kept",
+		"search.regret.median.hill8", "search.regret.p90.hill8", "search.promise.kept", "search.promise.validated",
 	}
 	got = slices.DeleteFunc(got, func(name string) bool { return len(name) > 14 && name[:14] == "search.replay." })
 	if diff := cmp.Diff(want, got); diff != "" {
