@@ -62,7 +62,7 @@ func benches() []bench {
 		{name: "soak", about: "whether each request gets one answer and memory stays constant, while four models are overloaded and changed", run: measureSoak},
 		{name: "interval", about: "how often intervals, verdicts and corrected percentiles are right, on simulated servers", run: measureInterval, fullLimit: 2 * time.Hour},
 		{name: "overload", about: "verdicts about a real engine with more requests than its capacity, and with fewer", run: measureOverload, fullLimit: 30 * time.Minute},
-		{name: "search", about: "what searches find, in how many load tests, on devices whose best settings are known", run: measureSearch, parts: []string{partProblems, partPromise, partReplay}, fullLimit: time.Hour},
+		{name: "search", about: "what searches find, in how many load tests, on devices whose best settings are known", run: measureSearch, parts: []string{partProblems, partPromise, partReplay}, fullLimit: 2 * time.Hour},
 		{name: "live", about: "what a search of a real model finds, compared with its recorded grid", run: measureLive},
 		{name: "tui", about: "what the screen costs: frames, memory, first frame, keys, and its effect on requests", run: measureTUI, fullLimit: 40 * time.Minute},
 		{name: "parent", about: "the processor time of the program beside its engine, with a screen and without", run: measureParent},

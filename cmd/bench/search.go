@@ -31,10 +31,10 @@ func (b budget) search() searchBudget {
 	case full.mode:
 		return searchBudget{space: fullSpace(), exactRequests: 60_000, easyProblems: 120, hardProblems: 20, maxTests: 60, maxRequests: 10_000, promiseDevices: 20, validated: 300, longValidation: longValidation, defaultRequests: 200_000, strategies: []string{"auto", "climb"}}
 	case quick.mode:
-		return searchBudget{space: fullSpace(), exactRequests: 60_000, easyProblems: 12, hardProblems: 3, maxTests: 8, maxRequests: 10_000, promiseDevices: 6, validated: 6, longValidation: longValidation, defaultRequests: 200_000, strategies: []string{"auto"}}
+		return searchBudget{space: fullSpace(), exactRequests: 60_000, easyProblems: 12, hardProblems: 3, maxTests: 8, maxRequests: 10_000, promiseDevices: 6, validated: 3, longValidation: longValidation, defaultRequests: 200_000, strategies: []string{"auto"}}
 	}
 	small := space{workers: []int{1, 2}, batches: []int{1, 8}, delays: []int{0}, formats: []knob.Precision{knob.FullPrecision}}
-	return searchBudget{space: small, exactRequests: 5_000, easyProblems: 1, hardProblems: 1, maxTests: 8, maxRequests: 2_000, promiseDevices: 1, validated: 3, longValidation: 20_000, defaultRequests: 20_000, strategies: []string{"auto"}}
+	return searchBudget{space: small, exactRequests: 5_000, easyProblems: 1, hardProblems: 1, maxTests: 8, maxRequests: 2_000, promiseDevices: 1, validated: 1, longValidation: 20_000, defaultRequests: 20_000, strategies: []string{"auto"}}
 }
 
 // measureSearch measures the results of searches on simulated devices, whose best settings are
