@@ -112,7 +112,7 @@ func measureParentOff(ctx context.Context, e *env, p program) error {
 
 // measureParentOn adds the processor time with the live screen on a terminal of 120 x 36.
 func measureParentOn(ctx context.Context, e *env, p program) error {
-	t, pid, stop, err := p.startProcess(120, 36, fmt.Sprintf("--rate=%d", parentRate), "--sla=200ms", "--batch-size=8", "--batch-delay=1ms")
+	t, pid, stop, err := p.startProcess(120, 36, fmt.Sprintf("--rate=%d", parentRate), "--sla=200ms", "--batch-size=8", "--batch-delay=1")
 	if err != nil {
 		return err
 	}
