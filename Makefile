@@ -28,8 +28,10 @@ UNRACED = $(shell grep -rlE --include='*_test.go' '^//go:build.*!race' .)
 .DEFAULT_GOAL := help
 .PHONY: run proto test test-long pictures soak check build release ort lint bench fuzz vulncheck golden mutants torchserve test-torchserve peers test-peers oip-client test-oip-client mlserver test-mlserver slurm test-slurm test-kubernetes help cc
 
-run: ort ## build quickly and start the workbench; ARGS="..." are its arguments
-	@go build -o bin/dev/ ./cmd/sweetspot
+# One build of both programs compiles what they share once, with all cores; -w leaves out what only a debugger reads.
+run: cc ## build quickly and start the workbench; ARGS="..." are its arguments
+	@go build -ldflags=-w -o bin/dev/ ./cmd/ort ./cmd/sweetspot
+	@bin/dev/ort
 	@bin/dev/sweetspot $(ARGS)
 
 # Processes of a race build sleep a second before they end unless told not to.

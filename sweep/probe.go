@@ -23,11 +23,15 @@ const (
 )
 
 // probe measures the service time of full batches while every worker executes one. It uses 1.5
-// times as many clients as all batches have rows, so that the queue is never empty.
+// times as many clients as all batches have rows, so that the queue is never empty. A point with a closed load is a
+// probe of its throughput instead.
 func (s *run) probe(ctx context.Context, p plan.Point) error {
-	clients := p.Settings.Workers * p.Settings.BatchSize * 3 / 2
-	p.Settings.QueueSize = max(p.Settings.QueueSize, clients)
-	p.Load = load.Spec{Mode: load.Closed, Concurrency: max(2, clients)}
+	ofThroughput := p.Load.Concurrency > 0
+	if !ofThroughput {
+		clients := p.Settings.Workers * p.Settings.BatchSize * 3 / 2
+		p.Settings.QueueSize = max(p.Settings.QueueSize, clients)
+		p.Load = load.Spec{Mode: load.Closed, Concurrency: max(2, clients)}
+	}
 	begin := time.Now()
 	out := trial.Probe{N: len(s.probes) + 1, At: begin.UTC(), Settings: p.Settings, BatchSize: p.Settings.BatchSize}
 	s.reportProgress(&Current{N: out.N, Point: p, Stage: StageApply})
@@ -37,7 +41,11 @@ func (s *run) probe(ctx context.Context, p plan.Point) error {
 			return err
 		}
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case ofThroughput:
+		err = s.probeThroughput(ctx, p, &out)
+	default:
 		err = s.timeBatches(ctx, p, &out)
 	}
 	if ctx.Err() != nil {

@@ -90,6 +90,9 @@ func (w *stoppingRule) useCertain(r *trial.Result) {
 	case w.certain.answer == stat.Pass && within && r.Counts.Errors() <= w.sla.MaxErrorRate,
 		w.certain.answer == stat.Fail && !within && w.certain.byPercentile:
 		r.Verdict.Result, r.Verdict.Leaning, r.Verdict.Why = trialAnswers[w.certain.answer], trialAnswers[w.certain.answer], w.certain.why
+		if w.certain.byPercentile {
+			r.Verdict.Why += r.Verdict.IntervalNote()
+		}
 	}
 }
 

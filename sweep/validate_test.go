@@ -36,7 +36,7 @@ func (d *rateLimited) Measure(_ context.Context, m sweep.Measurement) (trial.Res
 	}
 	return trial.Result{
 		Throughput: trial.Estimate{Value: trial.NumOf(m.Load.Rate)},
-		Verdict:    trial.Verdict{Result: answer, ValueMS: v, LimitMS: 10, Percentile: 99},
+		Verdict:    trial.Verdict{Result: answer, ValueMS: v, HighMS: v, LimitMS: 10, Percentile: 99},
 	}, nil
 }
 

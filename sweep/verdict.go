@@ -160,6 +160,9 @@ func Decide(sla trial.SLA, r Requests, minTime time.Duration, why string) trial.
 	if why != "" && d.answer != stat.Undecided && d.byPercentile {
 		v.Why = why
 	}
+	if d.byPercentile {
+		v.Why += v.IntervalNote()
+	}
 	return v
 }
 

@@ -2,6 +2,8 @@ package sweep_test
 
 import (
 	"context"
+	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +82,7 @@ type testCase struct{ batch, clients int }
 type result struct {
 	rps            float64
 	answer, likely trial.Answer
+	narrow         bool // the interval of the percentile reaches over the limit
 }
 
 func (d *scripted) Measure(_ context.Context, m sweep.Measurement) (trial.Result, error) {
@@ -90,13 +93,16 @@ func (d *scripted) Measure(_ context.Context, m sweep.Measurement) (trial.Result
 	list := d.results[c]
 	x := list[min(d.used[c], len(list)-1)]
 	d.used[c]++
-	value := trial.NumOf(50)
+	value, high := trial.NumOf(50), trial.NumOf(60)
 	if x.answer == trial.Fail {
-		value = trial.NumOf(130)
+		value, high = trial.NumOf(130), trial.NumOf(140)
+	}
+	if x.narrow {
+		high = trial.NumOf(101)
 	}
 	return trial.Result{
 		Throughput: trial.Estimate{Value: trial.NumOf(x.rps), Low: trial.NumOf(x.rps - 1), High: trial.NumOf(x.rps + 1)},
-		Verdict:    trial.Verdict{Result: x.answer, Leaning: x.likely, ValueMS: value, LimitMS: 100, Percentile: 99},
+		Verdict:    trial.Verdict{Result: x.answer, Leaning: x.likely, ValueMS: value, HighMS: high, LimitMS: 100, Percentile: 99},
 	}, nil
 }
 
@@ -122,10 +128,11 @@ func runScript(t *testing.T, results map[testCase][]result, cases ...testCase) s
 
 // Results of trials and validations.
 var (
-	pass   = func(rps float64) result { return result{rps, trial.Pass, trial.Pass} }
-	likely = func(rps float64) result { return result{rps, trial.Undecided, trial.Pass} }
-	open   = func(rps float64) result { return result{rps, trial.Undecided, trial.Undecided} }
-	fail   = func(rps float64) result { return result{rps, trial.Fail, trial.Fail} }
+	pass   = func(rps float64) result { return result{rps, trial.Pass, trial.Pass, false} }
+	narrow = func(rps float64) result { return result{rps, trial.Pass, trial.Pass, true} }
+	likely = func(rps float64) result { return result{rps, trial.Undecided, trial.Pass, false} }
+	open   = func(rps float64) result { return result{rps, trial.Undecided, trial.Undecided, false} }
+	fail   = func(rps float64) result { return result{rps, trial.Fail, trial.Fail, false} }
 )
 
 // TestChoice checks which setting is chosen for given results of trials and validations.
@@ -147,6 +154,9 @@ func TestChoice(t *testing.T) {
 		{"after an undecided validation the next is validated", script{one: {likely(100), pass(99)}, two: {likely(200), open(190)}}, []testCase{one, two}, 1, 0, 4},
 		{"also if its leaning is a pass", script{one: {likely(100), pass(99)}, two: {likely(200), likely(190)}}, []testCase{one, two}, 1, 0, 4},
 		{"after a failed validation the next is validated", script{one: {likely(100), pass(99)}, two: {pass(200), fail(190)}}, []testCase{one, two}, 1, 0, 4},
+		{"a narrow pass is validated again", script{one: {likely(100)}, two: {likely(200), narrow(190), pass(190)}}, []testCase{one, two}, 2, 0, 4},
+		{"only once", script{one: {likely(100)}, two: {likely(200), narrow(190), narrow(190)}}, []testCase{one, two}, 2, 0, 4},
+		{"if that fails, the next is validated", script{one: {likely(100), pass(99)}, two: {likely(200), narrow(190), fail(190)}}, []testCase{one, two}, 1, 0, 5},
 		{"nothing passes", script{one: {fail(100)}, two: {fail(200)}}, []testCase{one, two}, 0, 0, 2},
 		{"a pass of a trial is no choice", script{one: {pass(100), open(99)}, two: {pass(200), open(190)}}, []testCase{one, two}, 0, 2, 4},
 		{"the best undecided setting is validated", script{one: {open(100)}, two: {open(200), pass(190)}}, []testCase{one, two}, 2, 0, 3},
@@ -199,5 +209,39 @@ func TestOutlier(t *testing.T) {
 	out = runScript(t, map[testCase][]result{one: {likely(500), pass(498)}, two: {likely(600), open(600)}}, one, two)
 	if out.Choice == nil || out.Choice.Settings.BatchSize != 1 || out.Choice.N != 4 {
 		t.Errorf("choice %+v, want the fourth trial", out.Choice)
+	}
+}
+
+// TestIntervalNote: the verdict follows from the number of requests over the limit, and the interval of the percentile
+// from order statistics, so that the interval may reach over to the other side of the limit. Then the reason of the
+// verdict says which one decides.
+func TestIntervalNote(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	sla := trial.SLA{Percentile: 90, Limit: 20 * time.Millisecond}
+	seen := map[trial.Answer]int{}
+	for range 400 {
+		r := sweep.Requests{Load: load.Spec{Concurrency: 1}}
+		share := .05 + .1*rng.Float64()
+		for i := range 1000 {
+			latency := 8 + 10*rng.Float64()
+			if rng.Float64() < share {
+				latency = 21 + 10*rng.Float64()
+			}
+			at := time.Duration(i) * time.Millisecond
+			r.Values, r.Times = append(r.Values, latency), append(r.Times, at)
+			r.Failed, r.Sent = append(r.Failed, false), append(r.Sent, at)
+		}
+		v := sweep.Decide(sla, r, 0, "")
+		low, high := v.LowMS.Or(math.Inf(1)), v.HighMS.Or(math.Inf(-1))
+		across := v.Result == trial.Fail && low <= 20 || v.Result == trial.Pass && high > 20
+		if across {
+			seen[v.Result]++
+		}
+		if got := strings.Contains(v.Why, "the number of requests over the limit decides"); got != across {
+			t.Fatalf("%v, %g-%g ms: %q", v.Result, low, high, v.Why)
+		}
+	}
+	if seen[trial.Fail] == 0 || seen[trial.Pass] == 0 {
+		t.Errorf("verdicts with an interval on both sides of the limit: %v, want some of each", seen)
 	}
 }

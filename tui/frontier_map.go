@@ -193,7 +193,7 @@ func (m *model) pointLines(o *settingPoint) []span {
 	if text := predictionError(o); text != "" {
 		out = append(out, dim(text))
 	}
-	if _, text := (search.Explainer{Cores: m.snap.Info.Cores}).Bottleneck(*t); text != "" {
+	if _, text := (search.Explainer{Cores: m.snap.Info.Cores}).Bottleneck(*t, m.frontierSweep().Trials); text != "" {
 		out = append(out, plain("limits: "+text))
 	}
 	if t.Verdict.Why != "" {
@@ -207,7 +207,7 @@ func (m *model) pointLines(o *settingPoint) []span {
 
 // limitWord is what limits a trial in a word.
 func (m *model) limitWord(t *trial.Trial) string {
-	limit, _ := (search.Explainer{Cores: m.snap.Info.Cores}).Bottleneck(*t)
+	limit, _ := (search.Explainer{Cores: m.snap.Info.Cores}).Bottleneck(*t, m.frontierSweep().Trials)
 	return limit
 }
 

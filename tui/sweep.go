@@ -102,8 +102,11 @@ func (m *model) drawProgress(p pane) {
 	case c == nil:
 		second.text(0, 0, "profile "+shortPath(s.Path), styleDim)
 	case c.Point.Role == trial.RoleProbe:
-		second.parts(span{fmt.Sprintf("probe %d ", c.N), styleAccent}, plain(c.Point.Reason),
-			dim(fmt.Sprintf("  for the predictions of %s", plural(s.Points, "setting"))))
+		purpose := fmt.Sprintf("  for the predictions of %s", plural(s.Points, "setting"))
+		if c.Point.Load.Concurrency > 0 { // a probe of the throughput: nothing is predicted
+			purpose = ""
+		}
+		second.parts(span{fmt.Sprintf("probe %d ", c.N), styleAccent}, plain(c.Point.Reason), dim(purpose))
 	default:
 		settings := settingsText(c.Point.Settings)
 		if p.w < compactWidth-2 {

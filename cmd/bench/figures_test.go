@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -83,10 +84,10 @@ func TestSearch(t *testing.T) {
 	got, _ := figureLines(t, "search")
 	want := []string{
 		"search.regret.median.auto", "search.regret.p90.auto", "search.regret.median.auto-hard", "search.regret.p90.auto-hard",
-		"search.tests.auto", "search.trials.auto", "search.probes.auto", "search.over.auto",
+		"search.tests.auto", "search.tests.median.auto", "search.trials.auto", "search.probes.auto", "search.over.auto",
 		"search.error.median.auto", "search.error.p90.auto",
 		"search.regret.median.random8", "search.regret.p90.random8", "search.regret.median.tpe8", "search.regret.p90.tpe8",
-		"search.regret.median.hill8", "search.regret.p90.hill8", "search.promise.kept",
+		"search.regret.median.hill8", "search.regret.p90.hill8", "search.promise.kept", "search.promise.validated",
 	}
 	got = slices.DeleteFunc(got, func(name string) bool { return len(name) > 14 && name[:14] == "search.replay." })
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -231,9 +232,13 @@ func TestLoadgen(t *testing.T) {
 		t.Skip("it sends loads for ten seconds: make test-long runs it")
 	}
 	want := []string{
-		"loadgen.rate.error share <=0.0005", "loadgen.gaps.constant cv <=0.15", "loadgen.p50.floor ms <=0.15",
+		"loadgen.rate.error share <=0.0005", "loadgen.gaps.constant cv <=0.15", "loadgen.p50.floor ms <=0.03",
 		"loadgen.gaps.poisson-off cv <=0.03", "loadgen.p99.stalled share <=0.01",
-		"loadgen.cpu.1k-us us -", "loadgen.cpu.5k-us us -", "loadgen.rate.one-core /s >=30000",
+		"loadgen.cpu.1k-us us -", "loadgen.cpu.1k-bare ratio <=1.3", "loadgen.p50.bare ms -", "loadgen.p50.ratio ratio <=1",
+		"loadgen.cpu.5k-us us -", "loadgen.cpu.5k-bare ratio <=1.2", "loadgen.rate.one-core /s >=40000",
+	}
+	if runtime.GOOS != "linux" {
+		want = slices.DeleteFunc(want, func(line string) bool { return strings.Contains(line, "bare") || strings.Contains(line, "p50.ratio") })
 	}
 	t.Setenv("PATH", t.TempDir()) // no wrk2, whatever is installed
 	lines := strings.Split(strings.TrimSpace(measure(t, "loadgen")), "\n")
@@ -241,7 +246,7 @@ func TestLoadgen(t *testing.T) {
 	for _, l := range lines[1 : len(lines)-1] {
 		f := strings.Fields(l)
 		got = append(got, f[0]+" "+f[2]+" "+f[3])
-		if strings.Contains(f[0], ".cpu.") && !strings.HasSuffix(l, "no ratio: wrk2 is not installed)") {
+		if strings.HasSuffix(f[0], "k-us") && !strings.HasSuffix(l, "no ratio: wrk2 is not installed)") {
 			t.Errorf("%q does not contain why there is no ratio", l)
 		}
 	}

@@ -14,7 +14,7 @@ func goals() judge.Goals {
 // intervalGoals are the goals of intervals and verdicts on simulated servers.
 func intervalGoals() judge.Goals {
 	return judge.Goals{
-		{Name: "interval.simulated", Compare: judge.AtLeast, Number: 10},
+		{Name: "interval.simulated", Compare: judge.AtLeast, Number: 50},
 		{Name: "interval.settled.*", Compare: judge.AtLeast, Number: .92},
 		{Name: "interval.stopped.*", Compare: judge.AtLeast, Number: .92},
 		{Name: "interval.provisional.false-*", Compare: judge.AtMost, Number: .05},
@@ -67,12 +67,18 @@ func engineGoals() judge.Goals {
 		{Name: "loadgen.rate.error", Compare: judge.AtMost, Number: .0005},
 		{Name: "loadgen.gaps.constant", Compare: judge.AtMost, Number: .15},
 		{Name: "loadgen.gaps.poisson-off", Compare: judge.AtMost, Number: .03},
-		{Name: "loadgen.p50.floor", Compare: judge.AtMost, Number: .15},
+		{Name: "loadgen.p50.floor", Compare: judge.AtMost, Number: .03},
+		{Name: "loadgen.p50.bare*", Compare: judge.None},
+		{Name: "loadgen.p50.rat*", Compare: judge.AtMost, Number: 1}, // of the bare loop, which does not spin
 		{Name: "loadgen.p99.stalled", Compare: judge.AtMost, Number: .01},
-		{Name: "loadgen.cpu.*-us", Compare: judge.None}, // the ratios need wrk2
-		{Name: "loadgen.cpu.1k-*", Compare: judge.AtMost, Number: 1.2},
-		{Name: "loadgen.cpu.5k-*", Compare: judge.AtMost, Number: 1},
-		{Name: "loadgen.rate.one-core", Compare: judge.AtLeast, Number: 30_000},
+		{Name: "loadgen.cpu.*-us", Compare: judge.None},                   // the ratios need wrk2
+		{Name: "loadgen.cpu.1k-bar*", Compare: judge.AtMost, Number: 1.3}, // with the spinning, 1% of a core
+		{Name: "loadgen.cpu.5k-bar*", Compare: judge.AtMost, Number: 1.2},
+		{Name: "loadgen.cpu.1k-*", Compare: judge.AtMost, Number: .6},
+		{Name: "loadgen.cpu.5k-*", Compare: judge.AtMost, Number: 2}, // what sending each request at its time takes
+		{Name: "loadgen.rate.one-core", Compare: judge.AtLeast, Number: 40_000},
+
+		{Name: "parent.cpu.*", Compare: judge.AtMost, Number: .05},
 
 		{Name: "serve.duty.encoder.process", Compare: judge.AtLeast, Number: .97},
 		{Name: "serve.duty.encoder.http", Compare: judge.AtLeast, Number: .93},
@@ -112,15 +118,17 @@ func engineGoals() judge.Goals {
 // searchGoals are the goals of the search.
 func searchGoals() judge.Goals {
 	return judge.Goals{
-		{Name: "search.regret.median.auto", Compare: judge.AtMost, Number: .01},
-		{Name: "search.regret.p90.auto", Compare: judge.AtMost, Number: .03},
+		{Name: "search.regret.median.auto", Compare: judge.AtMost, Number: .002},
+		{Name: "search.regret.p90.auto", Compare: judge.AtMost, Number: .01},
 		{Name: "search.regret.p90.auto-hard", Compare: judge.AtMost, Number: .08},
+		{Name: "search.tests.median.auto", Compare: judge.AtMost, Number: 5},
 		{Name: "search.tests.auto", Compare: judge.AtMost, Number: 8},
 		{Name: "search.trials.auto", Compare: judge.AtMost, Number: 5},
 		{Name: "search.probes.auto", Compare: judge.AtMost, Number: 40},
-		{Name: "search.error.median.auto", Compare: judge.AtMost, Number: .05},
-		{Name: "search.error.p90.auto", Compare: judge.AtMost, Number: .12},
+		{Name: "search.error.median.auto", Compare: judge.AtMost, Number: .015},
+		{Name: "search.error.p90.auto", Compare: judge.AtMost, Number: .05},
 		{Name: "search.promise.kept", Compare: judge.AtLeast, Number: .95},
+		{Name: "search.promise.validated", Compare: judge.AtLeast, Number: .99},
 	}
 }
 

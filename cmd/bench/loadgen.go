@@ -21,7 +21,7 @@ const (
 	fastRate = 5000
 	// coreRate is a little more than the goal for one core, because not all
 	// requests of a plan are sent and answered in time.
-	coreRate = 31_000
+	coreRate = 43_000
 )
 
 // loadBudget is how much the set runs.

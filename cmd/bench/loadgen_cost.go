@@ -38,6 +38,12 @@ func generatorCost(ctx context.Context, e *env, s *loadServer) error {
 			detail += ", no ratio: " + otherGenerator + " is not installed"
 		}
 		e.report.Add(judge.Figure{Name: name + "us", Value: median(c.ours), Unit: "us", Detail: detail})
+		if len(c.bare) > 0 {
+			e.report.Add(c.bareRatio(name + "bare"))
+		}
+		if len(c.bareP50) > 0 && rate == slowRate {
+			c.addP50(e)
+		}
 		if missing == nil {
 			e.report.Add(c.ratio(name + "ratio"))
 		}
@@ -48,24 +54,46 @@ func generatorCost(ctx context.Context, e *env, s *loadServer) error {
 // cost is the CPU time per request in us, of each run.
 type cost struct {
 	ours, wrk2          []float64
-	undisturbed, blocks int // of the runs of our generator
+	bare                []float64 // of a loop of nothing but system calls
+	p50, bareP50        []float64 // latency in ms
+	undisturbed, blocks int       // of the runs of our generator
 }
 
-// ratio is our cost divided by that of wrk2. It is unknown if less than half of the
+// ratio is our cost divided by that of wrk2, and bareRatio that by the cost of the bare loop.
+func (c cost) ratio(name string) judge.Figure { return c.ratioTo(name, otherGenerator, c.wrk2) }
+
+func (c cost) bareRatio(name string) judge.Figure { return c.ratioTo(name, "the bare loop", c.bare) }
+
+// ratioTo is our cost divided by another one. It is unknown if less than half of the
 // blocks are undisturbed, because other processes that use the CPU caches can
 // increase either cost.
-func (c cost) ratio(name string) judge.Figure {
-	ours, wrk2 := median(c.ours), median(c.wrk2)
+func (c cost) ratioTo(name, other string, costs []float64) judge.Figure {
+	ours, theirs := median(c.ours), median(costs)
 	f := judge.Figure{
-		Name: name, Value: ours / wrk2, Unit: "ratio",
+		Name: name, Value: ours / theirs, Unit: "ratio",
 		Detail: fmt.Sprintf("%s us of %s's %s us, %d runs each in turns, %d of %d blocks undisturbed",
-			judge.Number(ours), otherGenerator, judge.Number(wrk2), len(c.ours), c.undisturbed, c.blocks),
+			judge.Number(ours), other, judge.Number(theirs), len(c.ours), c.undisturbed, c.blocks),
 	}
 	if 2*c.undisturbed < c.blocks {
 		bound := openInterval(f.Value)
 		f.Interval = &bound
 	}
 	return f
+}
+
+// addP50 adds the median latency of the bare loop, and that of ours divided by it.
+func (c cost) addP50(e *env) {
+	ours, bare := median(c.p50), median(c.bareP50)
+	e.report.Add(judge.Figure{Name: "loadgen.p50.bare", Value: bare, Unit: "ms", Detail: "of a loop of nothing but system calls, which does not spin"})
+	f := judge.Figure{
+		Name: "loadgen.p50.ratio", Value: ours / bare, Unit: "ratio",
+		Detail: fmt.Sprintf("%s ms of the bare loop's %s ms, %d runs each in turns, %d of %d blocks undisturbed", judge.Number(ours), judge.Number(bare), len(c.p50), c.undisturbed, c.blocks),
+	}
+	if 2*c.undisturbed < c.blocks {
+		bound := openInterval(f.Value)
+		f.Interval = &bound
+	}
+	e.report.Add(f)
 }
 
 // measureCosts measures both generators in turns, or only ours if program is empty.
@@ -77,8 +105,14 @@ func (s *loadServer) measureCosts(ctx context.Context, e *env, program string, r
 		if err != nil {
 			return c, err
 		}
-		c.ours = append(c.ours, perRequest(run.CPU, run.Sent))
+		c.ours, c.p50 = append(c.ours, perRequest(run.CPU, run.Sent)), append(c.p50, median(run.keptLatencies()))
 		c.undisturbed, c.blocks = c.undisturbed+run.undisturbed, c.blocks+len(run.blocks)
+		switch us, p50, err := bareCost(s.Load, rate, b.cost); {
+		case err == nil:
+			c.bare, c.bareP50 = append(c.bare, us), append(c.bareP50, p50)
+		case !errors.Is(err, errors.ErrUnsupported):
+			return c, err
+		}
 		if program == "" {
 			continue
 		}

@@ -62,9 +62,10 @@ func benches() []bench {
 		{name: "soak", about: "whether each request gets one answer and memory stays constant, while four models are overloaded and changed", run: measureSoak},
 		{name: "interval", about: "how often intervals, verdicts and corrected percentiles are right, on simulated servers", run: measureInterval, fullLimit: 2 * time.Hour},
 		{name: "overload", about: "verdicts about a real engine with more requests than its capacity, and with fewer", run: measureOverload, fullLimit: 30 * time.Minute},
-		{name: "search", about: "what searches find, in how many load tests, on devices whose best settings are known", run: measureSearch, fullLimit: time.Hour},
+		{name: "search", about: "what searches find, in how many load tests, on devices whose best settings are known", run: measureSearch, parts: []string{partProblems, partPromise, partReplay}, fullLimit: 2 * time.Hour},
 		{name: "live", about: "what a search of a real model finds, compared with its recorded grid", run: measureLive},
 		{name: "tui", about: "what the screen costs: frames, memory, first frame, keys, and its effect on requests", run: measureTUI, fullLimit: 40 * time.Minute},
+		{name: "parent", about: "the processor time of the program beside its engine, with a screen and without", run: measureParent},
 		{name: "nodes", about: "whether the models of the ONNX project's own tests are answered right", run: measureNodes},
 		{
 			name: "carry", about: "settings chosen with our engine, on a real TorchServe: with its measured cost and without", run: measureCarry,
@@ -163,7 +164,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	isQuick := fs.Bool("quick", false, "under 50 s a set, carry, torchserve and peers up to 5 minutes (default)")
 	fs.BoolVar(&o.full, "full", false, "minutes a set, for figures that count as evidence")
 	fs.BoolVar(&o.json, "json", false, "one JSON object instead of lines")
-	fs.Func("only", "parts of the set to measure, separated by commas: models of carry; models and tuning of torchserve", func(s string) error {
+	fs.Func("only", "parts of the set to measure, separated by commas: models of carry; models and tuning of torchserve; problems, promise and replay of search", func(s string) error {
 		o.only = strings.Split(s, ",")
 		return nil
 	})

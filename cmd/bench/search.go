@@ -19,6 +19,8 @@ type searchBudget struct {
 	maxTests                   int // load tests of a baseline, at least 8
 	maxRequests                int // of one trial of a baseline
 	promiseDevices             int // simulated devices whose recommendation is validated
+	validated                  int // sweeps whose recommendation is validated in a long run
+	longValidation             int // requests of the run that decides whether a recommendation keeps its promise
 	defaultRequests            int // of the run that gives the P99 of the default settings of such a device
 	strategies                 []string
 	baselines                  []baseline
@@ -27,18 +29,45 @@ type searchBudget struct {
 func (b budget) search() searchBudget {
 	switch b.mode {
 	case full.mode:
-		return searchBudget{space: fullSpace(), exactRequests: 60_000, easyProblems: 120, hardProblems: 20, maxTests: 60, maxRequests: 10_000, promiseDevices: 20, defaultRequests: 200_000, strategies: []string{"auto", "climb"}}
+		return searchBudget{space: fullSpace(), exactRequests: 60_000, easyProblems: 120, hardProblems: 20, maxTests: 60, maxRequests: 10_000, promiseDevices: 20, validated: 300, longValidation: longValidation, defaultRequests: 200_000, strategies: []string{"auto", "climb"}}
 	case quick.mode:
-		return searchBudget{space: fullSpace(), exactRequests: 60_000, easyProblems: 12, hardProblems: 3, maxTests: 8, maxRequests: 10_000, promiseDevices: 6, defaultRequests: 200_000, strategies: []string{"auto"}}
+		return searchBudget{space: fullSpace(), exactRequests: 60_000, easyProblems: 12, hardProblems: 3, maxTests: 8, maxRequests: 10_000, promiseDevices: 6, validated: 3, longValidation: longValidation, defaultRequests: 200_000, strategies: []string{"auto"}}
 	}
 	small := space{workers: []int{1, 2}, batches: []int{1, 8}, delays: []int{0}, formats: []knob.Precision{knob.FullPrecision}}
-	return searchBudget{space: small, exactRequests: 5_000, easyProblems: 1, hardProblems: 1, maxTests: 8, maxRequests: 2_000, promiseDevices: 1, defaultRequests: 20_000, strategies: []string{"auto"}}
+	return searchBudget{space: small, exactRequests: 5_000, easyProblems: 1, hardProblems: 1, maxTests: 8, maxRequests: 2_000, promiseDevices: 1, validated: 1, longValidation: 20_000, defaultRequests: 20_000, strategies: []string{"auto"}}
 }
 
 // measureSearch measures the results of searches on simulated devices, whose best settings are
 // known, and on a recorded grid.
 func measureSearch(ctx context.Context, e *env) error {
 	b := e.budget.search()
+	for _, part := range []struct {
+		name    string
+		measure func(context.Context, *env, searchBudget) error
+	}{
+		{partProblems, measureProblems},
+		{partPromise, measurePromises},
+		{partReplay, func(ctx context.Context, e *env, _ searchBudget) error { return measureReplay(ctx, e) }},
+	} {
+		if !e.wants(part.name) {
+			continue
+		}
+		if err := part.measure(ctx, e, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The parts of the set.
+const (
+	partProblems = "problems"
+	partPromise  = "promise"
+	partReplay   = "replay"
+)
+
+// measureProblems measures the results of searches on drawn problems.
+func measureProblems(ctx context.Context, e *env, b searchBudget) error {
 	folder, err := os.MkdirTemp("", "bench-search-")
 	if err != nil {
 		return err
@@ -61,10 +90,7 @@ func measureSearch(ctx context.Context, e *env) error {
 		e.addStrategy(strategy, easy, hard)
 	}
 	e.addBaselines(b, easy)
-	if err := measurePromises(ctx, e, b); err != nil {
-		return err
-	}
-	return measureReplay(ctx, e)
+	return nil
 }
 
 // openBaselines builds the program that the baselines need into a folder. Without its source or the
@@ -138,6 +164,7 @@ func (e *env) addStrategy(name string, easy, hard []solution) {
 		}
 	}
 	e.addMaximum("search.tests."+name, tests, fmt.Sprintf("; %s trials with repeats and validations", judge.Number(quantile(trials, .5))))
+	e.report.Add(judge.Figure{Name: "search.tests.median." + name, Value: quantile(tests, .5), Unit: "count", Detail: fmt.Sprintf("of %d problems", len(tests))})
 	e.addMaximum("search.trials."+name, perTest, " at one setting")
 	e.addMaximum("search.probes."+name, probes, "")
 	e.report.Add(portion("search.over."+name, broken, len(over),

@@ -138,22 +138,33 @@ func findProgram(ctx context.Context, dir string) (program, error) {
 	return p, nil
 }
 
+// environment is that of a program with a home of its own.
+func (p program) environment() []string {
+	return append(os.Environ(), "TERM=xterm-256color", "HOME="+p.home, "XDG_DATA_HOME="+p.home+"/data", "XDG_STATE_HOME="+p.home+"/state")
+}
+
 // start runs the program on a terminal. stop ends it.
 func (p program) start(w, h int, args ...string) (t *terminal, stop func(), err error) {
+	t, _, stop, err = p.startProcess(w, h, args...)
+	return t, stop, err
+}
+
+// startProcess is start, and returns the number of the process too.
+func (p program) startProcess(w, h int, args ...string) (t *terminal, pid int, stop func(), err error) {
 	if t, err = openTerminal(w, h); err != nil {
-		return nil, nil, err
+		return nil, 0, nil, err
 	}
 	cmd := exec.Command(p.path, append([]string{p.model}, args...)...)
 	cmd.Dir = p.home
-	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "HOME="+p.home, "XDG_DATA_HOME="+p.home+"/data", "XDG_STATE_HOME="+p.home+"/state")
+	cmd.Env = p.environment()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = t.slave, t.slave, t.slave
 	setTerminal(cmd)
 	t.expect("[1 Live]")
 	if err := cmd.Start(); err != nil {
 		t.close()
-		return nil, nil, err
+		return nil, 0, nil, err
 	}
-	return t, func() {
+	return t, cmd.Process.Pid, func() {
 		_ = cmd.Process.Signal(os.Interrupt) // it may have ended
 		kill := time.AfterFunc(stopTime, func() { _ = cmd.Process.Kill() })
 		_ = cmd.Wait() // it ends with the code of an interrupt

@@ -28,6 +28,9 @@ func (s *Sim) Advance(until time.Duration) bool {
 		case done: // the end of a batch first: its worker may take a request that arrives now
 			s.complete()
 		case sent:
+			if len(s.idle) == 0 && s.queueArrivals(done, until) {
+				continue
+			}
 			s.next++
 			s.arrive()
 		default:
@@ -50,12 +53,36 @@ func (s *Sim) arrive() {
 	if s.remaining == 0 {
 		return
 	}
-	s.remaining--
-	s.sent++
 	if s.collector.Queued() >= s.queue {
+		s.remaining--
+		s.sent++
 		s.refuse()
 		return
 	}
+	s.enqueue()
+	s.step(batching.Event{Kind: batching.Arrived})
+}
+
+// queueArrivals queues the requests that arrive before the given end of a batch, at most until the given time, while no
+// worker is idle: the collector only counts them. It returns false if there is none, or no room for one.
+func (s *Sim) queueArrivals(before, until time.Duration) bool {
+	n, room := 0, min(s.queue-s.collector.Queued(), s.remaining)
+	for n < room && s.next < len(s.plan) && s.plan[s.next] < before && s.plan[s.next] <= until {
+		s.now = s.plan[s.next]
+		s.next++
+		s.enqueue()
+		n++
+	}
+	if n > 0 {
+		s.step(batching.Event{Kind: batching.Arrived, N: n})
+	}
+	return n > 0
+}
+
+// enqueue adds one request to the queue.
+func (s *Sim) enqueue() {
+	s.remaining--
+	s.sent++
 	if s.tail-s.head == len(s.ring) {
 		s.grow()
 	}
@@ -65,7 +92,6 @@ func (s *Sim) arrive() {
 		r.body = int32((s.sent - 1) % len(l.Drawn))
 	}
 	s.tail++
-	s.step(batching.Event{Kind: batching.Arrived})
 }
 
 // refuse counts a refused request.

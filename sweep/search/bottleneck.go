@@ -2,6 +2,7 @@ package search
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"sweetspot/engine/knob"
@@ -16,8 +17,9 @@ type bottleneck struct {
 }
 
 // bottleneck finds what limits a trial: the load generator or other programs if they disturbed it,
-// the arrivals if workers are idle, otherwise the step of a request that takes longest.
-func (x Explainer) bottleneck(t trial.Trial) bottleneck {
+// the arrivals if workers are idle, otherwise the step of a request that takes longest. The advice leaves out what
+// all, the trials of the sweep, have tried.
+func (x Explainer) bottleneck(t trial.Trial, all []trial.Trial) bottleneck {
 	switch {
 	case t.GeneratorLimited:
 		return bottleneck{limitGenerator, LimitedAdvice(t)}
@@ -53,7 +55,7 @@ func (x Explainer) bottleneck(t trial.Trial) bottleneck {
 				all/float64(x.Cores), x.Cores, t.Use.GeneratorCPUPercent.Or(0)/float64(x.Cores), exec, queue)}
 		}
 	}
-	return bottleneck{limitExecution, fmt.Sprintf("execution takes %.1f ms, the queue %.1f%s; %s", exec, queue, filling, executionAdvice(t))}
+	return bottleneck{limitExecution, fmt.Sprintf("execution takes %.1f ms, the queue %.1f%s; %s", exec, queue, filling, executionAdvice(t, all))}
 }
 
 // waitsFor says that the queue time includes the time in which the batch fills, if it is so.
@@ -81,13 +83,17 @@ func queueAdvice(t trial.Trial) string {
 	return "more workers or a lower rate shorten it"
 }
 
-// executionAdvice is the advice if execution takes longest.
-func executionAdvice(t trial.Trial) string {
+// executionAdvice is the advice if execution takes longest. FP16 is no advice if a trial has tried it: it failed, or it
+// was no better.
+func executionAdvice(t trial.Trial, all []trial.Trial) string {
 	ways := ""
 	if t.Settings.BatchSize > 1 {
 		ways = "smaller batches, "
 	}
-	if t.Settings.Precision == knob.FullPrecision {
+	tried := slices.ContainsFunc(all, func(o trial.Trial) bool {
+		return o.Settings.Precision == knob.HalfPrecision && o.Settings.Device == t.Settings.Device
+	})
+	if t.Settings.Precision == knob.FullPrecision && !tried {
 		ways += "FP16, "
 	}
 	return ways + "more threads or a faster device shorten it"
@@ -150,8 +156,8 @@ func BatchingLoss(probes []trial.Probe, trials []trial.Trial) string {
 func secondsOf(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // Bottleneck returns what limits a trial, in a word and in words with numbers and advice; both are
-// "" if its breakdown was not measured.
-func (x Explainer) Bottleneck(t trial.Trial) (limit, text string) {
-	b := x.bottleneck(t)
+// "" if its breakdown was not measured. all are the trials of its sweep: the advice leaves out what they have tried.
+func (x Explainer) Bottleneck(t trial.Trial, all []trial.Trial) (limit, text string) {
+	b := x.bottleneck(t, all)
 	return b.limit, b.text
 }

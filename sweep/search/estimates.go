@@ -43,7 +43,7 @@ func newEstimates(v *view) *estimates {
 	failures := false
 	for _, x := range v.tests {
 		ok := 1.
-		if x.brokenOtherwise() || v.rules.Exceeds(x.last()) {
+		if x.brokenOtherwise() || v.plan.Question.SeeksRate() && x.rates.failsEverywhere() || v.rules.Exceeds(x.last()) {
 			ok, failures = 0, true
 		}
 		kept = append(kept, gaussian.Observation{Point: x.point, Value: ok, SD: sdKept})
@@ -85,6 +85,11 @@ func (t loadTest) brokenOtherwise() bool {
 		value, ok := x.Verdict.ValueMS.Get()
 		return x.Verdict.Result == trial.Fail && (!ok || value <= x.Verdict.LimitMS)
 	})
+}
+
+// failsEverywhere reports whether no rate passed and none was undecided for lack of answers.
+func (r rateSearch) failsEverywhere() bool {
+	return r.done && r.low == 0 && r.tooFew == 0 && !math.IsInf(r.high, 1)
 }
 
 // rateOf returns the rate of a test and the standard deviation of its logarithm; false if it was not measured.

@@ -66,7 +66,7 @@ func (x Explainer) Explain(trials []trial.Trial, best int, skipped []trial.Skip)
 	}
 	why.Add("replicas", x.replicasText(t, trials, &why))
 	why.Add("validated", e.validationText(row))
-	cause := x.bottleneck(t)
+	cause := x.bottleneck(t, trials)
 	why.Limit = cause.limit
 	why.Add("limits", cause.text)
 	for _, text := range []string{batchesText(t), e.delayText(t), queueWarning(t.Settings)} {

@@ -20,7 +20,7 @@ func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 	if !ok {
 		return tooManyClients(trials, sla)
 	}
-	c := Explainer{}.bottleneck(near)
+	c := Explainer{}.bottleneck(near, trials)
 	limit := float64(sla.Limit) / 1e6
 	switch value, ok := near.Verdict.ValueMS.Get(); {
 	case near.Counts.Errors() > sla.MaxErrorRate:
@@ -40,7 +40,7 @@ func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 	}
 	text := fmt.Sprintf("nearest is trial %d (%v): %s", near.N, near.Settings, result)
 	if c.limit == limitArrival { // a higher load would not make answers faster
-		c.text = fmt.Sprintf("execution takes %.1f ms, the queue %.1f; %s", near.Breakdown.Execution.Or(0), near.Breakdown.Queue.Or(0), executionAdvice(near))
+		c.text = fmt.Sprintf("execution takes %.1f ms, the queue %.1f; %s", near.Breakdown.Execution.Or(0), near.Breakdown.Queue.Or(0), executionAdvice(near, trials))
 	}
 	if c.text == "" {
 		return text

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/trial"
@@ -65,6 +66,33 @@ func TestExplainNone(t *testing.T) {
 		got := search.ExplainNone(tt.trials, tt.sla)
 		if tt.want == "" && got != "" || !strings.HasPrefix(got, tt.want) {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestNoAdviceThatWasTried: FP16 is advised only if no trial has tried it on the same device.
+func TestNoAdviceThatWasTried(t *testing.T) {
+	slow := served(1, 10, 1100, 100*time.Millisecond, failed)
+	slow.Breakdown = trial.Breakdown{Queue: trial.NumOf(300), Formation: trial.NumOf(0), Execution: trial.NumOf(800)}
+	half, other := slow, slow
+	half.N, half.Settings.Precision, half.Error = 2, knob.HalfPrecision, "the model cannot be converted to FP16"
+	other.N, other.Settings.Precision, other.Settings.Device = 2, knob.HalfPrecision, "gpu"
+	for _, c := range []struct {
+		name   string
+		trials []trial.Trial
+		want   bool
+	}{
+		{"not tried", []trial.Trial{slow}, true},
+		{"tried and failed", []trial.Trial{slow, half}, false},
+		{"tried on another device", []trial.Trial{slow, other}, true},
+	} {
+		promise := trial.SLA{Percentile: 99, Limit: 100 * time.Millisecond}
+		none := search.ExplainNone(c.trials, promise)
+		explained := search.Explainer{}.Explain(c.trials, 0, nil).Text
+		for _, text := range []string{none, explained} {
+			if got := strings.Contains(text, "FP16"); got != c.want || !strings.Contains(text, "faster device") {
+				t.Errorf("%s: %q; advice of FP16 %t, want %t", c.name, text, got, c.want)
+			}
 		}
 	}
 }

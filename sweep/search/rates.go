@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
@@ -20,7 +21,12 @@ const (
 	unpredictedStep     = 4     // factor without predictions
 	stepDown            = .7    // smallest factor after a rate that did not pass
 	minRate             = .01   // requests/s
-	unpredictedStart    = 10    // first rate without predictions
+	unpredictedStart    = 10    // first rate without predictions, if no throughput could be probed
+	probeClients        = 8     // of the probe of the throughput from which rates without predictions start
+	startShare          = .5    // of that throughput: Poisson arrivals near the capacity wait long
+	floorShare          = .02   // a lower share of that throughput is not tried: requests hardly wait for each other there
+	ceilingFactor       = 4     // of that throughput: if even this rate has too few answers for a verdict, the trials are too short
+	closeUndecided      = 1.5   // nothing is tried between two rates that are closer, if too few answers decide neither
 	clearlyWithin       = .9    // an undecided trial with a percentile below this share of the limit is no reason for a lower rate
 	minImprovement      = 1.008 // a setting is not searched further if its highest rate cannot exceed the best one by this factor
 )
@@ -29,7 +35,7 @@ const (
 func (pr *predictor) rateSearchOutline() string {
 	most, from := maxRates, "the predicted one"
 	if pr.noPrediction != "" {
-		most, from = maxUnpredictedRates, fmt.Sprintf("%d/s or the best so far", unpredictedStart)
+		most, from = maxUnpredictedRates, fmt.Sprintf("%.0f%% of the throughput of %d clients, or the best so far,", 100*startShare, probeClients)
 	}
 	return fmt.Sprintf("up to %d rates a setting, from %s on, until the highest that passes is known to %.0f%%", most, from, 100*rateTolerance)
 }
@@ -60,6 +66,9 @@ type rateSearch struct {
 	done     bool
 
 	unpredicted bool    // without predictions: the first rate is arbitrary
+	floor       float64 // without predictions: no lower rate is tried
+	ceiling     float64 // without predictions: no higher rate is tried because the lower ones have too few answers
+	tooFew      float64 // without predictions: highest rate with too few answers for a verdict; a lower one has even fewer
 	most        float64 // the largest rate that the target may get; +Inf is no limit
 }
 
@@ -83,6 +92,7 @@ func (r rateSearch) uncertainty() float64 {
 // setting: the search ends when the setting cannot exceed it by minImprovement.
 func (v *view) evaluateRates(point int, trials []trial.Trial, bestOther float64) rateSearch {
 	r := rateSearch{high: math.Inf(1), step: rateTolerance, unpredicted: v.noPrediction != "", most: v.mostRate()}
+	r.floor, r.ceiling = v.rateLimits(v.points[point].Settings)
 	sum, n := 0.0, 0
 	undecidedRate := math.Inf(1) // lowest rate with an undecided trial clearly within the limit
 	nearLimit := false           // whether a trial was undecided with a percentile within the limit, but not clearly
@@ -92,6 +102,8 @@ func (v *view) evaluateRates(point int, trials []trial.Trial, bestOther float64)
 		value, measured := t.Verdict.ValueMS.Get()
 		switch within := measured && value <= t.Verdict.LimitMS; {
 		case t.Verdict.Likely() == trial.Pass: // evaluated below, when the lowest rate that failed is known
+		case r.unpredicted && hasTooFewAnswers(t):
+			r.tooFew = max(r.tooFew, t.Load.Rate)
 		case t.Verdict.Likely() == trial.Undecided && measured && value <= clearlyWithin*t.Verdict.LimitMS:
 			undecidedRate = min(undecidedRate, t.Load.Rate) // too short for a verdict, and a bound only if no rate passes
 		case t.Verdict.Likely() == trial.Undecided && within:
@@ -112,7 +124,14 @@ func (v *view) evaluateRates(point int, trials []trial.Trial, bestOther float64)
 			r.low = max(r.low, t.Load.Rate)
 		}
 	}
-	if r.low == 0 {
+	switch {
+	case r.unpredicted && r.low > 0: // a rate with more answers than one that passed was undecided for another reason
+		for _, t := range trials {
+			if t.Load.Rate > r.low && hasTooFewAnswers(t) {
+				r.high = min(r.high, t.Load.Rate)
+			}
+		}
+	case r.low == 0 && !r.unpredicted:
 		r.high = min(r.high, undecidedRate*minImprovement)
 	}
 	r.estimate = v.estimateRate(point, math.Exp(sum/float64(max(n, 1))), r)
@@ -132,7 +151,8 @@ func (v *view) evaluateRates(point int, trials []trial.Trial, bestOther float64)
 func (r *rateSearch) setNext(n int, nearLimit bool, bestOther float64) {
 	switch {
 	case r.unpredicted && r.low == 0:
-		r.next = r.high / unpredictedStep
+		r.setFirst(n, bestOther)
+		return
 	case r.unpredicted && math.IsInf(r.high, 1):
 		r.next = r.low * unpredictedStep
 	case r.low == 0:
@@ -147,12 +167,64 @@ func (r *rateSearch) setNext(n int, nearLimit bool, bestOther float64) {
 		min(r.next*minImprovement, r.high) < bestOther*minImprovement
 }
 
+// setFirst sets the next rate, or done, after n trials of which none passed, without predictions: a lower one, or a
+// higher one if the lower ones have too few answers.
+func (r *rateSearch) setFirst(n int, bestOther float64) {
+	switch {
+	case r.tooFew == 0:
+		r.next = max(r.high/unpredictedStep, r.floor)
+	case math.IsInf(r.high, 1):
+		r.next = r.tooFew * unpredictedStep
+	default:
+		r.next = math.Sqrt(r.tooFew * r.high)
+	}
+	r.next = min(r.next, r.most)
+	if r.tooFew > 0 {
+		r.next = min(r.next, r.ceiling)
+	}
+	r.done = n >= r.maxTrials() || r.high <= r.floor || r.tooFew >= .99*min(r.most, r.ceiling) || // rates are rounded
+		r.high <= closeUndecided*r.tooFew ||
+		min(r.next*minImprovement, r.high) < bestOther*minImprovement
+}
+
+// hasTooFewAnswers reports whether the trial is undecided, and a longer one of the same kind could pass.
+func hasTooFewAnswers(t trial.Trial) bool {
+	if t.Verdict.Likely() != trial.Undecided || t.Error != "" || t.Counts.OK == 0 || t.Counts.Errors() > 0 {
+		return false
+	}
+	value, measured := t.Verdict.ValueMS.Get()
+	if !measured { // under 100 answers there is no P99
+		value, _ = t.Latency.P50.Value.Get()
+	}
+	return value <= clearlyWithin*t.Verdict.LimitMS
+}
+
+// throughputProbe returns the probe of the throughput of settings, false if there is none.
+func (v *view) throughputProbe(s knob.Settings) (trial.Probe, bool) {
+	for _, p := range v.history.Probes {
+		if p.Settings == s {
+			return p, true
+		}
+	}
+	return trial.Probe{}, false
+}
+
+// rateLimits returns the lowest rate at which settings are tried without predictions, and the highest one that is
+// tried because lower ones have too few answers.
+func (v *view) rateLimits(s knob.Settings) (floor, ceiling float64) {
+	p, _ := v.throughputProbe(s)
+	if probed, ok := p.Throughput.Get(); ok {
+		return max(probed*floorShare, minRate), probed * ceilingFactor
+	}
+	return minRate, math.Inf(1)
+}
+
 // estimateRate estimates the highest rate at which a setting keeps the promise if its batches take
 // factor times the predicted time. The estimate stays between the rates that passed and failed.
 func (v *view) estimateRate(point int, factor float64, r rateSearch) float64 {
 	low, high := r.low*.98, r.high*1.02
 	if v.simulator == nil || v.forecasts[point].rate <= 0 {
-		return min(max(math.Sqrt(r.low*min(r.high, 4*r.low)), low), high*.9)
+		return max(math.Sqrt(r.low*min(r.high, 4*r.low)), low)
 	}
 	k := rateKey{point, factor}
 	rate, cached := v.highestRates[k]
@@ -215,8 +287,13 @@ func (v *view) timeFactor(point int, t trial.Trial) (float64, bool) {
 // the best rate so far, because a lower one would not help.
 func (v *view) startRateSearch(point int, why string) plan.Point {
 	o := expectation{point: point, rate: unpredictedStart}
-	if v.simulator != nil {
+	switch probe, probed := v.throughputProbe(v.points[point].Settings); {
+	case v.simulator != nil:
 		o = v.expectation(point)
+	case v.noPrediction != "" && !probed && (v.everyPoint || v.highestOther(-1) == 0):
+		return v.probePoint(point, why)
+	default:
+		o.rate = probe.Throughput.Or(unpredictedStart/startShare) * startShare
 	}
 	noRate := v.simulator != nil && !(o.rate > 0)
 	if noRate {
@@ -242,6 +319,14 @@ func (v *view) startRateSearch(point int, why string) plan.Point {
 	return p
 }
 
+// probePoint returns the probe of the throughput of a point, from which its search starts.
+func (v *view) probePoint(point int, why string) plan.Point {
+	p := v.points[point]
+	p.Role, p.Load = trial.RoleProbe, load.Spec{Mode: load.Closed, Concurrency: probeClients}
+	p.Reason = joinSentences(fmt.Sprintf("the throughput of %d clients, from which the search for the highest rate starts;", probeClients), why)
+	return p
+}
+
 // nextRate returns the next trial of the unfinished search.
 func (v *view) nextRate() plan.Point {
 	x := v.tests[v.unfinished]
@@ -250,6 +335,10 @@ func (v *view) nextRate() plan.Point {
 		p.Predicted.HighestRPS = first.HighestRPS
 	}
 	switch r := x.rates; {
+	case r.tooFew > 0 && r.low == 0 && math.IsInf(r.high, 1):
+		p.Reason = fmt.Sprintf("above %.4g/s, which had too few answers for a verdict", r.tooFew)
+	case r.tooFew > 0 && r.low == 0:
+		p.Reason = fmt.Sprintf("between %.4g/s, which had too few answers for a verdict, and %.4g/s, which did not pass", r.tooFew, r.high)
 	case r.low == 0:
 		p.Reason = fmt.Sprintf("below %.4g/s, which did not pass", r.high)
 	case math.IsInf(r.high, 1):

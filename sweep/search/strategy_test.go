@@ -62,6 +62,9 @@ func runToEnd(t *testing.T, p plan.Plan, points []plan.Point, w fakeServer) (tri
 }
 
 func (w fakeServer) probe(x plan.Point, n int) trial.Probe {
+	if c := x.Load.Concurrency; c > 0 {
+		return trial.Probe{N: n, Settings: x.Settings, Clients: c, Throughput: trial.NumOf(w.rate(x.Settings))}
+	}
 	ms := trial.NumOf(w.service(x.Settings))
 	p := trial.Probe{N: n, Settings: x.Settings, BatchSize: x.Settings.BatchSize, Runs: 16, ServiceTime: trial.ServiceTime{Median: ms, Low: ms, High: ms, Fastest: ms}}
 	if !ms.OK() {

@@ -42,6 +42,20 @@ func (v Verdict) DescribeInterval() string {
 	return "without an interval"
 }
 
+// IntervalNote says that the verdict counts the requests over the limit, if the interval of the percentile, which is
+// another method, reaches over to the other side of the limit; "" if it does not, or if the verdict is undecided.
+func (v Verdict) IntervalNote() string {
+	low, okLow := v.LowMS.Get()
+	high, okHigh := v.HighMS.Get()
+	switch {
+	case v.Result == Fail && okLow && low <= v.LimitMS:
+		return fmt.Sprintf("; the number of requests over the limit decides, although the interval of the P%g begins below it", v.Percentile)
+	case v.Result == Pass && okHigh && high > v.LimitMS:
+		return fmt.Sprintf("; the number of requests over the limit decides, although the interval of the P%g ends above it", v.Percentile)
+	}
+	return ""
+}
+
 // DescribeErrors returns the share of errors and their kind for people: "3.2% refused"; "" if there
 // are none.
 func (c Counts) DescribeErrors() string {

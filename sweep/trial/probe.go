@@ -7,7 +7,8 @@ import (
 )
 
 // Probe is a short measurement of the service time of one batch size while all workers
-// execute batches. Predictions are calculated from probes. A probe has no verdict.
+// execute batches. Predictions are calculated from probes. A probe has no verdict. Where service
+// times are not reported, a probe may be one of the throughput under a closed load instead; it has Clients.
 type Probe struct {
 	N           int           `json:"n"` // 1, 2, 3 ... in the profile; trials have numbers of their own
 	At          time.Time     `json:"at"`
@@ -15,9 +16,11 @@ type Probe struct {
 	BatchSize   int           `json:"batch_size"` // rows in the measured batches
 	Runs        int           `json:"runs"`       // number of measured batches
 	ServiceTime ServiceTime   `json:"service_ms"`
-	Lengths     *ProbeLengths `json:"lengths,omitempty"` // nil unless requests of different lengths were sent
-	Seconds     float64       `json:"seconds,omitempty"` // duration of the probe with the change of settings before it
-	Error       string        `json:"error,omitempty"`   // why there is no measurement
+	Lengths     *ProbeLengths `json:"lengths,omitempty"`       // nil unless requests of different lengths were sent
+	Clients     int           `json:"clients,omitempty"`       // of a probe of the throughput, each of which waits for its answer; else 0
+	Throughput  Num           `json:"throughput_rps,omitzero"` // of such a probe: answers/s
+	Seconds     float64       `json:"seconds,omitempty"`       // duration of the probe with the change of settings before it
+	Error       string        `json:"error,omitempty"`         // why there is no measurement
 }
 
 // ProbeLengths is how the times of a probe depend on the lengths of its requests: a batch
@@ -52,8 +55,8 @@ type History struct {
 }
 
 // MaxRate estimates how many answers per second the model can give at most: from the
-// probes, with all workers at full batches, or, without probes, the highest throughput
-// of a trial. It is 0 if there are neither.
+// probes, with all workers at full batches, or, without service times, the highest throughput
+// of a probe or a trial. It is 0 if there are neither.
 func (h History) MaxRate() float64 {
 	highest := 0.0
 	for _, p := range h.Probes {
@@ -63,6 +66,9 @@ func (h History) MaxRate() float64 {
 	}
 	if highest > 0 {
 		return highest
+	}
+	for _, p := range h.Probes {
+		highest = max(highest, p.Throughput.Or(0))
 	}
 	for _, t := range h.Trials {
 		highest = max(highest, t.Throughput.Value.Or(0))
