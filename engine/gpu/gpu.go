@@ -154,7 +154,10 @@ func Choose(visible []Device, device string) ([]int, error) {
 func usableText(visible []Device) string {
 	texts := make([]string, len(visible))
 	for i, d := range visible {
-		texts[i] = fmt.Sprintf("gpu:%d (%s, %s)", i, d.Name, d.UUID)
+		texts[i] = fmt.Sprintf("gpu:%d", i)
+		if d.Name != "" || d.UUID != "" {
+			texts[i] += " (" + strings.Trim(d.Name+", "+d.UUID, ", ") + ")"
+		}
 	}
 	return "usable: " + strings.Join(texts, ", ")
 }

@@ -107,7 +107,7 @@ class Check:
 
     def probe(self):
         """Tries each provider of ONNX Runtime; the later steps use the usable ones."""
-        library = json.loads(self.run("version", "--json"))["runtime"].get("library")
+        library = json.loads(self.run("version", "--json"))["onnxruntime"].get("library")
         if not library:
             raise NotRun("no ONNX Runtime")
         found = []

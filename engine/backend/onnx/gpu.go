@@ -115,7 +115,7 @@ func (p *placement) choose(c knob.Config) (provider.Finding, []int, error) {
 	}
 	devices := p.gpus.Devices
 	if devices == nil {
-		devices = []gpu.Device{{Name: "not named by the driver"}}
+		devices = []gpu.Device{{}}
 	}
 	among, err := gpu.Choose(devices, c.Device)
 	return f, among, err

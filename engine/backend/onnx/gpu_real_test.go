@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,7 +17,6 @@ import (
 	"sweetspot/engine/backend/onnx/ortlib"
 	"sweetspot/engine/backend/onnx/provider"
 	"sweetspot/engine/knob"
-	"sweetspot/engine/onnxgraph"
 	"sweetspot/engine/onnxgraph/builder"
 	"sweetspot/engine/onnxgraph/onnxpb"
 	"sweetspot/engine/tensor"
@@ -106,7 +106,7 @@ func convolutions(t *testing.T) *engine.Model {
 	return modelOf(t, b, []tensor.Spec{spec("x", tensor.Float32, 3, 16, 16)}, []tensor.Spec{spec("y", tensor.Float32, 8)})
 }
 
-// trial is the answer of TestChildWebGPU.
+// webGPUAnswer is the answer of TestChildWebGPU.
 type webGPUAnswer struct {
 	Finding   provider.Finding
 	Places    []knob.Place
@@ -211,8 +211,24 @@ func TestChildProbe(t *testing.T) {
 	var found []provider.Finding
 	for _, n := range provider.Names() {
 		found = append(found, b.TryProvider(t.Context(), layers(t, 2, 32, 32), n, libraryPath(t)))
+		t.Logf("%s: %s", n, rawError(t, b, n))
 	}
 	send(found)
+}
+
+// rawError is the runtime's own error for a session with a provider.
+func rawError(t *testing.T, b *Backend, n provider.Name) string {
+	b.UseGPUs(GPUs{Findings: []provider.Finding{{Provider: n, Usable: true, Half: true}}})
+	c := config(1)
+	c.Device, c.Provider = "gpu", string(n)
+	s, err := b.Open(t.Context(), layers(t, 2, 32, 32), c)
+	if err == nil {
+		return fmt.Sprint("it runs", s.Close())
+	}
+	if e, ok := errors.AsType[*runtimeError](err); ok {
+		return e.raw
+	}
+	return err.Error()
 }
 
 // TestProbeWithoutGPU asks the library of this machine for each provider. Where there is no GPU it says
@@ -240,5 +256,3 @@ func TestProbeWithoutGPU(t *testing.T) {
 		t.Errorf("places %v, fixed %v", g.Places(), g.Fixed())
 	}
 }
-
-var _ = onnxgraph.Open

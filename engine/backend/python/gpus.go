@@ -31,7 +31,7 @@ func gpusFor(device string, count int, devices []gpu.Device) ([]int, error) {
 	if len(devices) != count {
 		devices = make([]gpu.Device, count)
 		for i := range devices {
-			devices[i] = gpu.Device{Index: i, Name: "seen by torch", UUID: "UUID not known"}
+			devices[i] = gpu.Device{Index: i}
 		}
 	}
 	among, err := gpu.Choose(devices, device)

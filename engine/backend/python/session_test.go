@@ -253,8 +253,8 @@ func TestLoadErrors(t *testing.T) {
 		"threads": {func(c *knob.Config) { c.Threads = 9 }, "threads: 9 is outside 1-8"},
 		"shared":  {func(c *knob.Config) { c.Session = "shared" }, "a process of its own"},
 		"pin":     {func(c *knob.Config) { c.Graph = "off" }, "graph: not available"},
-		"device":  {func(c *knob.Config) { c.Device = "tpu" }, "want cpu, gpu or gpu:N"},
-		"gpu":     {func(c *knob.Config) { c.Device = "gpu:2" }, "gpu:0 to gpu:1"},
+		"device":  {func(c *knob.Config) { c.Device = "tpu" }, "want gpu, gpu:N or gpu:UUID"},
+		"gpu":     {func(c *knob.Config) { c.Device = "gpu:2" }, "there is no gpu:2; usable: gpu:0, gpu:1; torch sees 2"},
 	} {
 		c := settings(1, 1)
 		tt.change(&c)
@@ -275,7 +275,7 @@ func TestSettingsReachTheWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	loaded, err := ask(t, s, "load")
-	if err != nil || !strings.Contains(string(loaded.Body), "BatchSize:3 Handler:good.py GPU:0") {
+	if err != nil || !strings.Contains(string(loaded.Body), "BatchSize:3 Handler:good.py GPU:1") {
 		t.Errorf("loaded with %s, %v", loaded.Body, err)
 	}
 	if threads, err := ask(t, s, "env OMP_NUM_THREADS"); err != nil || string(threads.Body) != "2" {
@@ -417,7 +417,7 @@ func TestGPUs(t *testing.T) {
 		want   string
 	}{
 		{"gpu", 0, "torch sees no GPU on this machine; use cpu"},
-		{"gpu:2", 2, "there is no gpu:2; usable: gpu:0 (seen by torch, UUID not known), gpu:1"},
+		{"gpu:2", 2, "there is no gpu:2; usable: gpu:0, gpu:1"},
 		{"gpu:GPU-bb", 2, "torch sees 2"},
 	} {
 		if _, err := b.takeGPU(c.device, c.count); err == nil || !strings.Contains(err.Error(), c.want) {
