@@ -196,7 +196,11 @@ func (m *model) drawResources(p pane) {
 		y++
 	}
 	if g.Throttled != nil && *g.Throttled {
-		in.text(1, y, strings.TrimSpace("! throttled "+strings.Join(g.Throttle, ", ")), styleWarn)
+		text := "! throttled"
+		if len(g.Throttle) > 0 {
+			text += ": " + strings.Join(g.Throttle, ", ")
+		}
+		in.text(1, y, text, styleWarn)
 	}
 }
 
