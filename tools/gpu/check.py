@@ -167,9 +167,10 @@ class Check:
 
     def onnx(self, provider):
         """resnet18 and encoder by batch size and precision, with one provider."""
-        if provider not in self.usable():
-            raise NotRun(self.providers[provider].get("why", "not usable"))
-        half = self.providers[provider].get("half")
+        finding = self.providers.get(provider, {})
+        if not finding.get("usable"):
+            raise NotRun(finding.get("why") or "it was not probed")
+        half = finding.get("half")
         out = {}
         for model in ("resnet18", "encoder"):
             plan = self.plan(f"builtin:{model}", 2, {"mode": "matched"}, batch_size="1-64*2", device="gpu",
