@@ -64,6 +64,9 @@ class Check:
                 os.killpg(process.pid, signal.SIGKILL)
                 out, err = process.communicate()
             raise NotRun(f"not ended within {left:.0f} s") from None
+        except BaseException:  # this program is ended
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
         if process.returncode not in ok:
             raise NotRun(last_lines(err) or f"exit {process.returncode}")
         return out
@@ -246,6 +249,7 @@ def main():
     args = p.parse_args()
     args.sweetspot = shutil.which(args.sweetspot) or args.sweetspot
     args.sweetspot = str(Path(args.sweetspot).absolute())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     check = Check(args)
     check.step("machine", 20, check.machine)
     check.step("providers", 90, check.probe)
