@@ -176,7 +176,7 @@ class Check:
         half = finding.get("half")
         out = {}
         for model in ("resnet18", "encoder"):
-            plan = self.plan(f"builtin:{model}", 2, {"mode": "matched"}, batch_size="1-64*2", device="gpu",
+            plan = self.plan(f"builtin:{model}", 2, {"mode": "closed", "concurrency": "matched"}, batch_size="1-64*2", device="gpu",
                              precision=["fp32", "fp16"] if half else "fp32", options={"provider": provider})
             out[model] = self.sweep(f"{model}-{provider}", plan)
         return out
