@@ -15,7 +15,8 @@ import (
 func twoGPUs() GPUs {
 	return GPUs{
 		Findings: []provider.Finding{
-			{Provider: provider.CUDA, Usable: true, Half: true}, {Provider: provider.WebGPU, Usable: true, HalfWhy: "no shader-f16"},
+			{Provider: provider.CUDA, Usable: true, Half: true},
+			{Provider: provider.WebGPU, Usable: true, HalfWhy: "no shader-f16"},
 			{Provider: provider.TensorRT, Why: "libnvinfer.so.10 is missing", Fix: "install TensorRT 10"},
 		},
 		Devices: []gpu.Device{{Index: 0, UUID: "GPU-aa", Name: "A", Memory: 10e9}, {Index: 1, UUID: "GPU-bb", Name: "B", Memory: 1e6}},
@@ -112,8 +113,10 @@ func TestPlacement(t *testing.T) {
 func TestPlaces(t *testing.T) {
 	g := twoGPUs()
 	want := []knob.Place{
-		{Device: "cpu", Precision: knob.FullPrecision}, {Device: "cpu", Precision: knob.HalfPrecision},
-		{Device: "gpu", Precision: knob.FullPrecision}, {Device: "gpu", Precision: knob.HalfPrecision},
+		{Device: "cpu", Precision: knob.FullPrecision},
+		{Device: "cpu", Precision: knob.HalfPrecision},
+		{Device: "gpu", Precision: knob.FullPrecision},
+		{Device: "gpu", Precision: knob.HalfPrecision},
 	}
 	if d := cmp.Diff(want, g.Places()); d != "" || g.Fixed() != nil {
 		t.Errorf("fixed %v, places (-want +got):\n%s", g.Fixed(), d)
