@@ -26,7 +26,7 @@ RACE := -race $(PURE:%=-gcflags=%=-race=false)
 UNRACED = $(shell grep -rlE --include='*_test.go' '^//go:build.*!race' .)
 
 .DEFAULT_GOAL := help
-.PHONY: run proto test test-long pictures soak check build release ort lint bench fuzz vulncheck golden mutants torchserve test-torchserve peers test-peers oip-client test-oip-client mlserver test-mlserver slurm test-slurm test-kubernetes help cc
+.PHONY: run proto test test-long pictures soak check build release ort lint bench fuzz vulncheck golden mutants torchserve test-torchserve peers test-peers swiftshader test-webgpu oip-client test-oip-client mlserver test-mlserver slurm test-slurm test-kubernetes help cc
 
 # One build of both programs compiles what they share once, with all cores; -w leaves out what only a debugger reads.
 run: cc ## build quickly and start the workbench; ARGS="..." are its arguments
@@ -113,6 +113,12 @@ peers: ## LitServe, mosec and BentoML in the user's cache, for test-peers; SWEET
 
 test-peers: peers ort ## the tests against those servers: five minutes; they skip elsewhere
 	SWEETSPOT_PEERS=$$(tools/peers.sh --where) go test -count=1 -timeout=20m -run='^TestPeer' ./cmd/sweetspot ./cmd/bench
+
+swiftshader: ## a Vulkan device that computes on the CPU, in the user's cache, for test-webgpu; SWEETSPOT_SWIFTSHADER is another folder
+	@tools/swiftshader.sh
+
+test-webgpu: swiftshader ort ## models on that device with WebGPU; the tests skip elsewhere
+	SWEETSPOT_SWIFTSHADER=$$(tools/swiftshader.sh --where) go test -count=1 -run='^TestWebGPU|^TestScript/gpu$$' ./engine/backend/onnx ./cmd/sweetspot
 
 oip-client: ## Triton's client for the Open Inference Protocol in the user's cache, for test-oip-client; SWEETSPOT_OIP_CLIENT is another folder
 	@tools/oip-client.sh

@@ -60,9 +60,10 @@ func (s *ModelService) comparePrecisions(ctx context.Context, next Session, to k
 }
 
 // compareWithPool runs the same samples on the pool p and on next, which has another
-// precision.
+// precision. If p is on another device, it runs them on a session on that of next instead of p, because only the
+// device itself shows what its FP16 does.
 func (s *ModelService) compareWithPool(ctx context.Context, p *pool, next Session, to knob.Config) (Agreement, error) {
-	old, closeOld, err := s.sessionForComparison(ctx, p)
+	old, closeOld, err := s.sessionForComparison(ctx, p, to.Device)
 	if err != nil {
 		return Agreement{}, err
 	}
@@ -94,13 +95,15 @@ func (s *ModelService) compareSessions(ctx context.Context, full, half Session, 
 	return a, nil
 }
 
-// sessionForComparison returns a session with the settings of p that may run beside its
-// workers: the shared one, or a new one if each worker has its own.
-func (s *ModelService) sessionForComparison(ctx context.Context, p *pool) (Session, func() error, error) {
-	if shared := p.sharedSession(); shared != nil {
+// sessionForComparison returns a session on device with the other settings of p that may run beside its
+// workers: the shared one, or a new one if each worker has its own or is on another device.
+func (s *ModelService) sessionForComparison(ctx context.Context, p *pool, device string) (Session, func() error, error) {
+	if shared := p.sharedSession(); shared != nil && p.cfg.Device == device {
 		return shared, func() error { return nil }, nil
 	}
-	own, err := s.openSession(ctx, p.cfg)
+	c := p.cfg
+	c.Device = device
+	own, err := s.openSession(ctx, c)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open a session to compare with: %w", err)
 	}

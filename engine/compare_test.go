@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -20,6 +21,17 @@ import (
 type precisions struct {
 	own, wrong, broken bool
 	open               atomic.Int64
+
+	mu     sync.Mutex
+	opened []string // device and precision of each session
+	full   string   // the device without memory for other sessions
+}
+
+func (b *precisions) CheckReload(_ *engine.Model, c knob.Config) error {
+	if c.Device == b.full {
+		return errors.New("no memory left on " + c.Device)
+	}
+	return nil
 }
 
 type precisionsSession struct {
@@ -29,6 +41,9 @@ type precisionsSession struct {
 
 func (b *precisions) Open(_ context.Context, _ *engine.Model, c knob.Config) (engine.Session, error) {
 	b.open.Add(1)
+	b.mu.Lock()
+	b.opened = append(b.opened, c.Device+" "+c.Precision.String())
+	b.mu.Unlock()
 	return &precisionsSession{b, c.Precision == knob.HalfPrecision}, nil
 }
 
@@ -58,6 +73,14 @@ func (s *precisionsSession) Run(_ context.Context, in []payload.Row, out []paylo
 		out[i].Outputs = itemOf(v)
 	}
 	return nil
+}
+
+// Place is only shown in steps.
+func (s *precisionsSession) Place() string {
+	if s.half {
+		return "gpu:1 (test)"
+	}
+	return ""
 }
 
 func (s *precisionsSession) Shared() bool { return !s.b.own }
@@ -112,7 +135,7 @@ func TestPrecisionsAreCompared(t *testing.T) {
 				s, done := servePrecisions(t, tc.b, 0)
 				defer done()
 				steps, err := apply(t, s, func(k *knob.Settings) { k.Precision = knob.HalfPrecision })
-				want := []string{"open fp16 on cpu", "warm worker 1 of 1", tc.want, "drain the old pool"}
+				want := []string{"open fp16 on cpu", "warm worker 1 of 1 on gpu:1 (test)", tc.want, "drain the old pool"}
 				if diff := cmp.Diff(want, steps); diff != "" || err != nil {
 					t.Fatalf("%v; steps (-want +got)\n%s", err, diff)
 				}
@@ -130,6 +153,46 @@ func TestPrecisionsAreCompared(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestComparedOnTheDevice: a change of the device and of the precision compares both precisions on the new
+// device, because only that shows what its FP16 does.
+func TestComparedOnTheDevice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &precisions{}
+		s, done := servePrecisions(t, b, 0)
+		defer done()
+		steps, err := apply(t, s, func(k *knob.Settings) { k.Device, k.Precision = "gpu", knob.HalfPrecision })
+		if err != nil || len(steps) != 4 || !strings.HasPrefix(steps[2], "fp16 agrees on 16 of 16") {
+			t.Fatalf("steps %q, %v", steps, err)
+		}
+		if diff := cmp.Diff([]string{"cpu fp32", "gpu fp16", "gpu fp32"}, b.opened); diff != "" {
+			t.Errorf("sessions (-want +got):\n%s", diff)
+		}
+		if _, ok := s.Agreement(); !ok {
+			t.Error("the comparison is not kept for the device")
+		}
+	})
+}
+
+// TestCheckReload: a change that needs other sessions is refused before one is opened, one that
+// does not is not.
+func TestCheckReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &precisions{full: "gpu"}
+		s, done := servePrecisions(t, b, 0)
+		defer done()
+		if _, err := apply(t, s, func(k *knob.Settings) { k.Device = "gpu" }); err == nil || err.Error() != "no memory left on gpu" {
+			t.Errorf("Apply = %v", err)
+		}
+		b.full = "cpu"
+		if _, err := apply(t, s, func(k *knob.Settings) { k.BatchSize = 4 }); err != nil {
+			t.Errorf("a change of the batch size needs no other session: %v", err)
+		}
+		if len(b.opened) != 1 {
+			t.Errorf("sessions %q, want the first only", b.opened)
+		}
+	})
 }
 
 func TestFailedComparisonKeepsTheSettings(t *testing.T) {

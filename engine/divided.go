@@ -101,6 +101,14 @@ func (d *dividedSession) ConversionReport() (clipped int64, note string) {
 	return 0, ""
 }
 
+// Place is that of the backend's session.
+func (d *dividedSession) Place() string {
+	if p, ok := d.Session.(Placed); ok {
+		return p.Place()
+	}
+	return ""
+}
+
 // uncounted returns the session for runs that do not answer requests.
 func uncounted(s Session) runs.Runner {
 	if d, ok := s.(*dividedSession); ok {

@@ -19,6 +19,13 @@ type Checker interface {
 	Check(m *Model, c knob.Config) error
 }
 
+// ReloadChecker is a Backend that can reject the sessions of a reload before it opens one, such as those that do
+// not fit into the memory of a GPU beside the open ones. The engine calls CheckReload before every load and
+// before every change that opens other sessions.
+type ReloadChecker interface {
+	CheckReload(m *Model, c knob.Config) error
+}
+
 // checkChange rejects a change from now to to if the backend cannot run it, or if it needs
 // more than the container's memory. The other models of the engine count, and, if reload,
 // so does the pool in force, which stays while the new one is opened. Estimates are
@@ -26,6 +33,11 @@ type Checker interface {
 func (s *ModelService) checkChange(now, to knob.Config, reload bool) error {
 	if c, ok := s.backend.(Checker); ok {
 		if err := c.Check(s.model, to); err != nil {
+			return err
+		}
+	}
+	if c, ok := s.backend.(ReloadChecker); ok && reload {
+		if err := c.CheckReload(s.model, to); err != nil {
 			return err
 		}
 	}

@@ -51,6 +51,7 @@ func (s *ModelService) openWorkers(ctx context.Context, p *pool, c knob.Config, 
 func (s *ModelService) warmAll(ctx context.Context, workers []*worker, c knob.Config, step func(Step)) error {
 	type warmed struct {
 		cold string
+		on   string
 		took time.Duration
 		err  error
 	}
@@ -67,7 +68,7 @@ func (s *ModelService) warmAll(ctx context.Context, workers []*worker, c knob.Co
 			begin := time.Now()
 			cold, err := w.warm(ctx, s, c.BatchSize)
 			<-slots
-			results <- warmed{cold, time.Since(begin), err}
+			results <- warmed{cold, placeOf(w.session), time.Since(begin), err}
 		}()
 	}
 	var err error
@@ -78,10 +79,24 @@ func (s *ModelService) warmAll(ctx context.Context, workers []*worker, c knob.Co
 			cancel()
 		}
 		if err == nil {
-			step(Step{warmText(fmt.Sprintf("warm worker %d of %d", i+1, len(workers)), w.cold), w.took})
+			step(Step{warmText(fmt.Sprintf("warm worker %d of %d%s", i+1, len(workers), w.on), w.cold), w.took})
 		}
 	}
 	return err
+}
+
+// Placed is a Session that is on one of several devices.
+type Placed interface {
+	// Place returns the device, and how it is used: "gpu:1 (cuda)"; "" if there is nothing to say.
+	Place() string
+}
+
+// placeOf says on which device a session is: " on gpu:1 (cuda)"; "" if it does not say so.
+func placeOf(s Session) string {
+	if p, ok := s.(Placed); ok && p.Place() != "" {
+		return " on " + p.Place()
+	}
+	return ""
 }
 
 // warmText describes what was warmed and what stayed cold.

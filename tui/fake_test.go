@@ -284,6 +284,15 @@ func withGPU() *session.Snapshot {
 	return s
 }
 
+// withGPUs is serving on two GPUs, of which one is throttled.
+func withGPUs() *session.Snapshot {
+	s := withGPU()
+	g := &s.Live.Use.GPU
+	g.Throttle = []string{"power cap"}
+	g.Each = []trial.GPUShare{{PercentMean: trial.NumOf(83), MemoryMB: trial.NumOf(7578)}, {PercentMean: trial.NumOf(79), MemoryMB: trial.NumOf(7310)}}
+	return s
+}
+
 func newTrial(n, workers, batch int, p99, rps float64, r trial.Answer) trial.Trial {
 	s := knob.Default(knob.TorchServe)
 	s.Workers, s.BatchSize, s.BatchDelay = workers, batch, 5*time.Millisecond

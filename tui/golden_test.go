@@ -22,6 +22,7 @@ func scenes() []scene {
 		{"live starting", starting, nil},
 		{"live down", down, nil},
 		{"live gpu", withGPU, []string{"up", "right"}},
+		{"live gpus", withGPUs, nil},
 		{"live sweeping", sweeping, nil},
 		{"live just changed", justChanged, nil},
 		{"live measured", swept, []string{"right"}},

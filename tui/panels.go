@@ -3,6 +3,7 @@ package tui
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"sweetspot/sweep/load"
@@ -189,9 +190,27 @@ func (m *model) drawResources(p pane) {
 	row(1, "gpu", g.PercentMean, percentText(g.PercentMean))
 	in.line(1, 2, plain("mem  "+megabytes(g.MemoryMB)), dim("  rss "+megabytes(u.RSSMB)))
 	in.line(1, 3, plain("power "+na(g.PowerW)+" W"), dim("  SM "+na(g.SMMHz)+" MHz"))
-	if g.Throttled != nil && *g.Throttled {
-		in.text(1, 4, "! throttled", styleWarn)
+	y := 4
+	if len(g.Each) > 1 {
+		in.line(1, y, plain(eachGPU(g.Each)))
+		y++
 	}
+	if g.Throttled != nil && *g.Throttled {
+		text := "! throttled"
+		if len(g.Throttle) > 0 {
+			text += ": " + strings.Join(g.Throttle, ", ")
+		}
+		in.text(1, y, text, styleWarn)
+	}
+}
+
+// eachGPU is the use of each of several GPUs: "each 83 79 0 12%".
+func eachGPU(all []trial.GPUShare) string {
+	text := "each"
+	for _, g := range all {
+		text += " " + na(g.PercentMean)
+	}
+	return text + "%"
 }
 
 // drawHost draws the row of the machine: its cores, the use by others, and the load average.

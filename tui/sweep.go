@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
 	"sweetspot/tui/chart"
@@ -340,6 +341,10 @@ func (m *model) drawDetail(p pane) {
 		in.line(0, y+4, dim("split "), plain(shareText(l.Split)), dim(", "), plain(l.Runs.Text(1)), dim(" runs a batch  padding "), plain(shareText(l.Padding)))
 	}
 	in.line(0, y+5, dim("cpu "), plain(percentText(t.Use.CPUPercent)), dim("  gpu "), plain(percentText(t.Use.GPU.PercentMean)), dim("  rss "), plain(memoryText(t.Use)))
+	if g := t.Use.GPU; g.PowerW.OK() || g.EnergyJ.OK() {
+		y++
+		in.line(0, y+5, dim("power "), plain(na(g.PowerW)+" W"), dim("  "), plain(rank.PerJoule(*t).Text(2)+" requests/J"))
+	}
 	y = m.drawBreakdown(in, y+7, t.Breakdown)
 	notes := []string{t.Error, t.Verdict.Why}
 	for _, w := range t.Warnings {

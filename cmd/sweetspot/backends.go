@@ -8,10 +8,14 @@ import (
 	"github.com/spf13/pflag"
 
 	"sweetspot/engine"
+	"sweetspot/engine/backend/onnx"
 	"sweetspot/engine/backend/python"
 	"sweetspot/engine/backend/simulated"
 	"sweetspot/engine/catalog"
 )
+
+// onnxName is the name of the backend of ONNX models.
+const onnxName = "onnx"
 
 // backends are the backends of an engine.
 type backends struct {
@@ -19,13 +23,14 @@ type backends struct {
 	probe   engine.Prober // verifies models; nil if none is to be verified
 	python  *python.Backend
 	runtime string // its name, for machine lines
+	gpus    onnx.GPUs
 }
 
 // backends returns the backends for the models. ONNX Runtime is only loaded if a model needs it, and
 // Python is only looked for then.
 func (a *app) backends(ctx context.Context, models []string, log *slog.Logger) (backends, error) {
 	sim := new(simulated.Backend)
-	py := python.New(python.Options{Where: a.wherePython(), Cores: a.limits().Cores, Log: log})
+	py := python.New(python.Options{Where: a.wherePython(), Cores: a.limits().Cores, Devices: a.gpus.Devices, Log: log})
 	b := backends{all: map[string]engine.Backend{simulated.Name: sim, python.Name: py}, python: py, runtime: sim.Runtime()}
 	switch {
 	case simulatedOnly(models):
@@ -39,7 +44,7 @@ func (a *app) backends(ctx context.Context, models []string, log *slog.Logger) (
 	if err != nil {
 		return b, err
 	}
-	b.all["onnx"], b.probe, b.runtime = ort, ort, ort.Runtime()
+	b.all[onnxName], b.probe, b.runtime, b.gpus = ort, ort, ort.Runtime(), ort.GPUs()
 	return b, nil
 }
 

@@ -102,7 +102,7 @@ func (a *app) examine(ctx context.Context) []finding {
 		checkLoad(before.Sample(), l.Cores),
 	}
 	found = append(found, checkConditions(monitor.ReadConditions())...)
-	found = append(found, checkMemory(l, space), a.checkGPU(ctx), a.checkRuntime(ctx), a.checkPython(ctx))
+	found = append(found, checkMemory(l, space), a.checkGPU(ctx), a.checkProviders(ctx), a.checkRuntime(ctx), a.checkPython(ctx))
 	found = append(found, checkPorts(ctx))
 	return append(found, checkProfiles(a.env.profileDir(), space))
 }
@@ -179,7 +179,7 @@ func checkMemory(l monitor.Container, s monitor.Space) finding {
 }
 
 func (a *app) checkGPU(ctx context.Context) finding {
-	gpu := openGPU()
+	gpu := a.openGPU("")
 	defer gpu.Close()
 	if d := gpu.Devices(); len(d) > 0 {
 		return finding{"gpu", checkOK, fmt.Sprintf("%s (%d)", d[0].Name, len(d)), ""}
@@ -189,6 +189,21 @@ func (a *app) checkGPU(ctx context.Context) finding {
 		return finding{"gpu", checkWarning, err.Error(), ""}
 	}
 	return finding{"gpu", checkOK, "none: " + s.Reason, ""}
+}
+
+// checkProviders says how ONNX Runtime can use a GPU, and what is missing for that.
+func (a *app) checkProviders(ctx context.Context) finding {
+	found := a.findGPUs(ctx, true)
+	if len(found.Findings) == 0 {
+		return finding{"gpu models", checkOK, "none: " + found.Reason, ""}
+	}
+	f := finding{Check: "gpu models", Result: checkOK}
+	var texts []string
+	for _, one := range found.Findings {
+		texts = append(texts, one.String())
+	}
+	f.Text = strings.Join(texts, ". ")
+	return f
 }
 
 // pythonTime is the longest time in which a worker in Python must run its first handler.

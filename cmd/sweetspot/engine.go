@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -36,6 +37,7 @@ func (a *app) engineCommand() *cobra.Command {
 	b := bodyFlags{maxRequest: childRequest}
 	var open modelFlags
 	var options []string
+	var gpus string
 	c := &cobra.Command{
 		Use: "engine MODEL", Short: "serve one model for the process that started this one",
 		Hidden: true, Args: cobra.ExactArgs(1),
@@ -48,6 +50,11 @@ func (a *app) engineCommand() *cobra.Command {
 				name, value, _ := strings.Cut(o, "=")
 				if err := cfg.SetOption(name, value); err != nil {
 					return fmt.Errorf("--option: %w", err)
+				}
+			}
+			if gpus != "" {
+				if err := json.Unmarshal([]byte(gpus), &a.gpus); err != nil {
+					return fmt.Errorf("--gpus: %w", err)
 				}
 			}
 			handshake := os.NewFile(handshakeFD, "handshake")
@@ -73,19 +80,23 @@ func (a *app) engineCommand() *cobra.Command {
 	open.bindInput(c.Flags())
 	a.bindVerbose(c.Flags())
 	a.bindPython(c.Flags())
+	c.Flags().StringVar(&gpus, "gpus", "", "the GPUs that the parent has found, as JSON")
 	c.Flags().StringArrayVar(&options, "option", nil, "NAME=VALUE: "+strings.Join(knob.OptionNames(), ", "))
 	return c
 }
 
-// host describes a serving process. Its runtime is known once the library is loaded.
-type host struct{ runtime string }
+// host describes a serving process. Its runtime and its GPUs are known once the library is loaded.
+type host struct {
+	runtime string
+	gpus    onnx.GPUs
+}
 
 func (h *host) describe(models []string, l monitor.Container) control.Host {
 	memory, _ := l.MemoryBytes.Get() // 0 is unknown
 	return control.Host{
 		Cores: l.Cores, MemoryMB: int(memory / 1e6),
 		Runtime: func() string { return h.runtime },
-		Fixed:   fixed(models),
+		Fixed:   func() map[knob.Name]string { return fixed(models, h.gpus) },
 	}
 }
 
@@ -107,7 +118,7 @@ func (a *app) newEngine(ctx context.Context, h *host, models []string, log *slog
 	if err != nil {
 		return nil, b, err
 	}
-	h.runtime = b.runtime
+	h.runtime, h.gpus = b.runtime, b.gpus
 	l := a.limits()
 	memory, _ := l.MemoryBytes.Get() // 0 is unknown
 	return engine.New(engine.Options{
@@ -139,6 +150,9 @@ func (a *app) loadInto(ctx context.Context, e *engine.Engine, use backends, mode
 	}
 	monitor.ResetPeak() // verifying a model can need more memory than serving it
 	for _, m := range opened {
+		if m.Backend == onnxName {
+			m.Places = use.gpus.Places()
+		}
 		if err := ms.load(ctx, e, m, log); err != nil {
 			return err
 		}
@@ -204,7 +218,12 @@ func (a *app) onnx(log *slog.Logger) (*onnx.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return onnx.New(lib.Path, a.limits().Cores, log)
+	b, err := onnx.New(lib.Path, a.limits().Cores, log)
+	if err != nil {
+		return nil, err
+	}
+	b.UseGPUs(a.gpus)
+	return b, nil
 }
 
 // logFile returns the file for the stderr of a child and its path; nil if it cannot be created.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sweetspot/engine/archive"
+	"sweetspot/engine/gpu"
 )
 
 // environment has the environment variables of the program.
@@ -21,6 +22,12 @@ func parseEnviron(env []string) environment {
 		e.vars[k] = v
 	}
 	return e
+}
+
+// visibleGPUs returns CUDA_VISIBLE_DEVICES.
+func (e environment) visibleGPUs() gpu.Mask {
+	text, set := e.vars["CUDA_VISIBLE_DEVICES"]
+	return gpu.Mask{Text: text, Set: set}
 }
 
 func (e environment) get(k string) string { return e.vars[k] }

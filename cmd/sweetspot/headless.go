@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -89,9 +90,12 @@ func (a *app) startTarget(ctx context.Context, p plan.Plan, start knob.Config) (
 	if err != nil {
 		return nil, err
 	}
+	if start, err = a.withGPUs(ctx, p, start); err != nil {
+		return nil, err
+	}
 	log, _ := a.logFile()
 	c := local.Config{
-		Command: a.childCommand(p), Env: a.env.all, Seed: p.Seed, GPU: openGPU,
+		Command: a.childCommand(p), Env: a.gpuEnv(), Seed: p.Seed, GPU: a.openGPU,
 		Bodies: bodies, Start: start, Options: p.OptionKnobs(), Timeout: p.RequestTimeout(), MaxRequestSize: int64(p.MaxRequestSize),
 	}
 	if log != nil {
@@ -115,6 +119,9 @@ func (a *app) childCommand(p plan.Plan) []string {
 	}
 	if a.python != "" {
 		argv = append(argv, "--python="+a.python)
+	}
+	if text, err := json.Marshal(a.gpus); err == nil && len(a.gpus.Findings)+len(a.gpus.Devices)+len(a.gpus.Reason) > 0 {
+		argv = append(argv, "--gpus="+string(text))
 	}
 	return append(argv, modelArgs(p)...)
 }

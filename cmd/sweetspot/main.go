@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sweetspot/engine/backend/onnx"
 	"sweetspot/engine/monitor"
 )
 
@@ -44,6 +45,8 @@ type app struct {
 
 	targets []targetKind    // the kinds of targets
 	verbose bool            // log what only helps to find faults
+	gpus    onnx.GPUs       // that ONNX Runtime may use
+	blind   bool            // the GPUs are not sampled
 	python  string          // interpreter of --python; "" is not given
 	remote  remoteFlags     // of targets that are running servers
 	allowed map[string]bool // targets elsewhere that the user has allowed
@@ -215,7 +218,8 @@ machine: batch size 1 breaks it, 8 keeps it.`,
 	a.remote.bind(c.Flags())
 	a.bindVerbose(c.Flags())
 	a.bindPython(c.Flags())
-	c.AddCommand(a.engineCommand(), a.restorerCommand(), a.superviseCommand(), a.serveCommand(), a.profilesCommand(), a.restoreCommand(), a.exportCommand(), a.reportCommand(), a.checkCommand(), a.archiveCommand(), a.doctorCommand(), a.versionCommand(), a.manCommand(), a.schemaCommand())
+	c.Flags().BoolVar(&a.blind, "no-gpu-sampling", false, "do not read the use of the GPU, to measure what reading it costs")
+	c.AddCommand(a.engineCommand(), a.probeCommand(), a.restorerCommand(), a.superviseCommand(), a.serveCommand(), a.profilesCommand(), a.restoreCommand(), a.exportCommand(), a.reportCommand(), a.checkCommand(), a.archiveCommand(), a.doctorCommand(), a.versionCommand(), a.manCommand(), a.schemaCommand())
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return withHint("see: sweetspot --help", "%w", err)
 	})

@@ -36,6 +36,14 @@ func runScripts(t *testing.T, folder string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tools, err := filepath.Abs("../../tools")
+	if err != nil {
+		t.Fatal(err)
+	}
+	swiftShader := os.Getenv("SWEETSPOT_SWIFTSHADER")
+	if swiftShader == "" {
+		swiftShader = filepath.Join(cache, "sweetspot", "swiftshader-147.0.0")
+	}
 	lib, libErr := ortlib.Find(ortlib.FromEnv(os.Getenv, cache))
 	if libErr != nil {
 		t.Logf("scripts that run a model are skipped: %v", libErr)
@@ -51,12 +59,17 @@ func runScripts(t *testing.T, folder string) {
 			e.Setenv("GORACE", os.Getenv("GORACE"))
 			e.Setenv("COMMAND", commandFolder)
 			e.Setenv("STUDIES", studies)
+			e.Setenv("TOOLS", tools)
+			e.Setenv("SWIFTSHADER", swiftShader)
 			if libErr == nil {
 				e.Setenv(ortlib.EnvVar, lib.Path)
 			}
 			return nil
 		},
-		Condition: func(cond string) (bool, error) { return cond == "ort" && libErr == nil, nil },
+		Condition: func(cond string) (bool, error) {
+			_, err := os.Stat(filepath.Join(swiftShader, "libvk_swiftshader.so"))
+			return cond == "ort" && libErr == nil || cond == "swiftshader" && err == nil, nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"killed": cmdKilled, "crashed": cmdCrashed, "listen": cmdListen,
 		},

@@ -11,6 +11,7 @@ import (
 	"sweetspot/engine"
 	"sweetspot/engine/backend/python"
 	"sweetspot/engine/config"
+	"sweetspot/engine/gpu"
 	"sweetspot/engine/knob"
 )
 
@@ -72,6 +73,14 @@ func (s modelSettings) config(m *engine.Model, e config.Effect, text []byte) kno
 		c.Precision = p
 	}
 	return c
+}
+
+// startWorkers returns the number of workers with which each of the models starts, unless it is given.
+func (s modelSettings) startWorkers(devices []gpu.Device, models int) int {
+	if slices.Contains(s.given, knob.Workers) {
+		return s.base.Workers
+	}
+	return startWorkers(s.base, devices, models)
 }
 
 // device returns the device: the file's deviceType, or the CPU if number_of_gpu is 0.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"sweetspot/engine/monitor"
@@ -131,6 +132,9 @@ func (a *app) machine(info sweep.Info) profiles.Machine {
 			m.MemoryMB = trial.NumOf(float64(info.Memory))
 		}
 	}
+	for _, d := range a.gpus.Devices {
+		m.GPUs = append(m.GPUs, profiles.GPU{Name: d.Name, MemoryMB: trial.NumOf(float64(d.Memory) / 1e6)})
+	}
 	m.Runtime = info.Runtime
 	return m
 }
@@ -158,5 +162,13 @@ func tensors(specs []tensor.Spec) []profiles.Tensor {
 	return out
 }
 
-// openGPU opens the monitor of the GPUs of this machine.
-func openGPU() monitor.GPU { return monitor.OpenGPU(monitor.GPUOptions{}) }
+// openGPU opens the monitor of the GPUs that a value of the device knob names; for the CPU, of all visible ones.
+func (a *app) openGPU(device string) monitor.GPU {
+	if a.blind {
+		return monitor.NoGPU("not sampled: --no-gpu-sampling")
+	}
+	if !strings.HasPrefix(device, "gpu") {
+		device = ""
+	}
+	return monitor.OpenGPU(monitor.GPUOptions{Device: device, Visible: a.env.visibleGPUs()})
+}

@@ -56,6 +56,8 @@ of the Open Inference Protocol on 127.0.0.1:7070 and 7071, until Ctrl-C. Tokens 
 			if len(args) == 0 && !v.store.modelAPI {
 				return withHint("name a MODEL, or let requests register some: --enable-model-api", "no model to serve")
 			}
+			a.useGPUs(c.Context(), cfg, ms.t.NumberOfGPU)
+			ms.base.Workers = ms.startWorkers(a.gpus.Devices, len(args))
 			h := &host{}
 			sc.Inference, sc.Management, sc.Metrics, sc.MetricsMode = v.listen, v.management, v.metricsAt, v.mode
 			sc.MetricsOptional = v.metricsAt == server.DefaultMetrics && !c.Flags().Changed("metrics")

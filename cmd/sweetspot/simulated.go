@@ -48,12 +48,12 @@ func simulatedOnly(models []string) bool {
 }
 
 // fixed returns the knobs that cannot be changed for the models, with reasons.
-func fixed(models []string) map[knob.Name]string {
+func fixed(models []string, gpus onnx.GPUs) map[knob.Name]string {
 	switch {
 	case simulatedOnly(models):
 		return simulated.Fixed()
 	case !slices.ContainsFunc(models, catalog.NeedsONNX):
 		return nil // what a handler can do is in the places of its model
 	}
-	return onnx.Fixed()
+	return gpus.Fixed()
 }

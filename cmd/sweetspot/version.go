@@ -67,7 +67,7 @@ func (a *app) versionCommand() *cobra.Command {
 }
 
 func (a *app) versions(ctx context.Context) versionInfo {
-	v := versionInfo{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Runtime: a.runtimeInfo(), GPU: readGPU(ctx), Modules: []moduleInfo{}}
+	v := versionInfo{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Runtime: a.runtimeInfo(), GPU: a.readGPU(ctx), Modules: []moduleInfo{}}
 	if b, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range b.Deps {
 			if m.Replace != nil {
@@ -98,8 +98,8 @@ func (a *app) runtimeInfo() runtimeInfo {
 	return r
 }
 
-func readGPU(ctx context.Context) gpuInfo {
-	gpu := openGPU()
+func (a *app) readGPU(ctx context.Context) gpuInfo {
+	gpu := a.openGPU("")
 	defer gpu.Close()
 	g := gpuInfo{Devices: []string{}}
 	for _, d := range gpu.Devices() {

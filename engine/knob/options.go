@@ -73,6 +73,9 @@ type Options struct {
 	Arena      string `json:"arena,omitempty"`       // on, off: keep freed memory for the next run; "" is on
 	TF32       string `json:"tf32,omitempty"`        // on, off: FP32 with a shorter mantissa on a GPU; "" is the default of the runtime
 	CUDAGraphs bool   `json:"cuda_graphs,omitempty"` // record the GPU operations of a run and replay them as one
+	Provider   string `json:"provider,omitempty"`    // cuda, tensorrt, webgpu: how the runtime uses the GPU; "" is the best usable one
+	// GPUMemoryMB limits the memory of each session on a GPU, in MB; 0 is no limit.
+	GPUMemoryMB int `json:"gpu_memory_mb,omitempty"`
 }
 
 // Config is the configuration with which a backend opens a model.
@@ -84,10 +87,14 @@ type Config struct {
 // maxInterOp detects typing errors: no machine has more cores.
 const maxInterOp = 1024
 
+// maxGPUMemoryMB is a terabyte.
+const maxGPUMemoryMB = 1_000_000
+
 // option converts one option other than the rule to text and back.
 type option struct {
 	name   string   // in JSON and YAML
 	values []string // the valid values; nil if it is a number
+	most   int      // the largest number
 	get    func(Options) string
 	set    func(*Options, string)
 }
@@ -97,22 +104,34 @@ func options() []option {
 	onOff := []string{"on", "off"}
 	text := func(name string, field func(*Options) *string, values ...string) option {
 		return option{
-			name, values,
-			func(o Options) string { return *field(&o) },
-			func(o *Options, v string) { *field(o) = v },
+			name: name, values: values,
+			get: func(o Options) string { return *field(&o) },
+			set: func(o *Options, v string) { *field(o) = v },
 		}
 	}
 	flag := func(name string, field func(*Options) *bool) option {
 		return option{
-			name,
-			[]string{"true", "false"},
-			func(o Options) string {
+			name:   name,
+			values: []string{"true", "false"},
+			get: func(o Options) string {
 				if *field(&o) {
 					return "true"
 				}
 				return ""
 			},
-			func(o *Options, v string) { *field(o) = v == "true" },
+			set: func(o *Options, v string) { *field(o) = v == "true" },
+		}
+	}
+	number := func(name string, most int, field func(*Options) *int) option {
+		return option{
+			name: name, most: most,
+			get: func(o Options) string {
+				if *field(&o) == 0 {
+					return ""
+				}
+				return strconv.Itoa(*field(&o))
+			},
+			set: func(o *Options, v string) { *field(o), _ = strconv.Atoi(v) }, // SetOption has checked v
 		}
 	}
 	return []option{
@@ -120,19 +139,12 @@ func options() []option {
 		text("spin", func(o *Options) *string { return &o.Spin }, onOff...),
 		flag("pin", func(o *Options) *bool { return &o.Pin }),
 		text("graph", func(o *Options) *string { return &o.Graph }, "off", "basic", "extended", "all"),
-		{
-			"inter_op", nil,
-			func(o Options) string {
-				if o.InterOp == 0 {
-					return ""
-				}
-				return strconv.Itoa(o.InterOp)
-			},
-			func(o *Options, v string) { o.InterOp, _ = strconv.Atoi(v) }, // SetOption has checked v
-		},
+		number("inter_op", maxInterOp, func(o *Options) *int { return &o.InterOp }),
 		text("arena", func(o *Options) *string { return &o.Arena }, onOff...),
 		text("tf32", func(o *Options) *string { return &o.TF32 }, onOff...),
 		flag("cuda_graphs", func(o *Options) *bool { return &o.CUDAGraphs }),
+		text("provider", func(o *Options) *string { return &o.Provider }, "cuda", "tensorrt", "webgpu"),
+		number("gpu_memory_mb", maxGPUMemoryMB, func(o *Options) *int { return &o.GPUMemoryMB }),
 	}
 }
 
@@ -179,8 +191,8 @@ func (x option) check(text string) error {
 	if x.values != nil {
 		return fmt.Errorf("%q: want %s or %s", text, strings.Join(x.values[:len(x.values)-1], ", "), x.values[len(x.values)-1])
 	}
-	if n, err := strconv.Atoi(text); err != nil || n < 0 || n > maxInterOp {
-		return fmt.Errorf("%q: want a whole number from 0 to %d", text, maxInterOp)
+	if n, err := strconv.Atoi(text); err != nil || n < 0 || n > x.most {
+		return fmt.Errorf("%q: want a whole number from 0 to %d", text, x.most)
 	}
 	return nil
 }

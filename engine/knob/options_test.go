@@ -12,6 +12,7 @@ func TestOptionsRoundTrip(t *testing.T) {
 	values := map[string]string{
 		"session": "own", "spin": "off", "pin": "true", "graph": "basic",
 		"inter_op": "2", "arena": "off", "tf32": "on", "cuda_graphs": "true",
+		"provider": "webgpu", "gpu_memory_mb": "8000",
 	}
 	all := knob.Options{Rule: knob.TorchServe}
 	for _, name := range knob.OptionNames() {
@@ -30,11 +31,11 @@ func TestOptionsRoundTrip(t *testing.T) {
 	if len(values) > 0 {
 		t.Errorf("OptionNames() lacks %v", values)
 	}
-	const want = `{"rule":"torchserve","session":"own","spin":"off","pin":true,"graph":"basic","inter_op":2,"arena":"off","tf32":"on","cuda_graphs":true}`
+	const want = `{"rule":"torchserve","session":"own","spin":"off","pin":true,"graph":"basic","inter_op":2,"arena":"off","tf32":"on","cuda_graphs":true,"provider":"webgpu","gpu_memory_mb":8000}`
 	if b, err := json.Marshal(all); err != nil || string(b) != want {
 		t.Errorf("Marshal = %s, %v, want %s", b, err, want)
 	}
-	const description = "torchserve rule, session own, spin off, pin true, graph basic, inter_op 2, arena off, tf32 on, cuda_graphs true"
+	const description = "torchserve rule, session own, spin off, pin true, graph basic, inter_op 2, arena off, tf32 on, cuda_graphs true, provider webgpu, gpu_memory_mb 8000"
 	if got := all.Describe(); got != description {
 		t.Errorf("Describe() = %q, want %q", got, description)
 	}
@@ -45,6 +46,8 @@ func TestInvalidOptions(t *testing.T) {
 		{"session", "mine", `session: "mine": want shared or own`},
 		{"graph", "some", `graph: "some": want off, basic, extended or all`},
 		{"inter_op", "-1", `inter_op: "-1": want a whole number from 0 to 1024`},
+		{"provider", "rocm", `provider: "rocm": want cuda, tensorrt or webgpu`},
+		{"gpu_memory_mb", "1000001", `gpu_memory_mb: "1000001": want a whole number from 0 to 1000000`},
 		{"pin", "yes", `pin: "yes": want true or false`},
 		{"sesion", "own", `"sesion": unknown option; did you mean session?`},
 	} {

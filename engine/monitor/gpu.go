@@ -1,12 +1,14 @@
 package monitor
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"strconv"
-	"strings"
+	"math"
+	"slices"
 	"time"
+
+	"sweetspot/engine/gpu"
 )
 
 // Device has the constant properties of a GPU.
@@ -19,6 +21,26 @@ type Device struct {
 	PowerLimitW Reading `json:"power_limit_w"`
 	MaxSMMHz    Reading `json:"max_sm_mhz"`
 	MIG         bool    `json:"mig"` // partitioned, so that its utilization cannot be read
+	// Instances are the MIG instances of a partitioned GPU.
+	Instances []Instance `json:"instances,omitempty"`
+}
+
+// Instance is a MIG instance.
+type Instance struct {
+	UUID        string  `json:"uuid"`
+	MemoryBytes Reading `json:"memory_bytes"`
+}
+
+// Numbered returns the devices as package gpu takes them: each GPU, followed by its MIG instances.
+func Numbered(devices []Device) []gpu.Device {
+	var out []gpu.Device
+	for _, d := range devices {
+		out = append(out, gpu.Device{Index: d.Index, UUID: d.UUID, Name: d.Name, Split: d.MIG, Memory: int64(d.MemoryBytes.or(0))})
+		for _, i := range d.Instances {
+			out = append(out, gpu.Device{Index: d.Index, UUID: i.UUID, Name: d.Name + " (MIG)", Parent: d.UUID, Memory: int64(i.MemoryBytes.or(0))})
+		}
+	}
+	return out
 }
 
 // GPUSample is one sample of a GPU. Reason says why figures are n/a.
@@ -35,26 +57,28 @@ type GPUSample struct {
 	Throttled      *bool     `json:"throttled"` // heat or power limits the clock
 	Throttle       []string  `json:"throttle,omitempty"`
 	Reason         string    `json:"reason,omitempty"`
+
+	Each []GPUSample `json:"each,omitempty"` // of several GPUs: the sample of each
 }
 
-// GPU samples one device. Only one goroutine may use it.
+// GPU samples the chosen devices. Only one goroutine may use it.
 type GPU interface {
 	// Devices returns all GPUs of the machine; the caller must not change it. Any
 	// goroutine may call it.
 	Devices() []Device
-	// Sample reads the chosen device. It checks ctx only before it calls the driver,
+	// Sample reads the chosen devices and joins their samples. It checks ctx only before it calls the driver,
 	// because that call cannot be cancelled.
 	Sample(ctx context.Context) (GPUSample, error)
 	// Close frees the driver; no other method may be called after it.
 	Close() error
 }
 
-// GPUOptions selects a GPU.
+// GPUOptions selects GPUs.
 type GPUOptions struct {
-	Device  string // as the value of the knob: gpu, gpu:N, gpu:UUID; "" is gpu
-	Visible string // CUDA_VISIBLE_DEVICES of the process that uses it; "" is unset
-	PID     int    // process for OwnMemoryBytes; 0 is none
-	Library string // path of the NVML library; "" is the system's
+	Device  string   // as the value of the knob: gpu (all visible ones), gpu:N, gpu:UUID; "" is gpu
+	Visible gpu.Mask // CUDA_VISIBLE_DEVICES of the process that uses them
+	PID     int      // process for OwnMemoryBytes; 0 is none
+	Library string   // path of the NVML library; "" is the system's
 }
 
 // NoGPU returns a GPU whose samples have only the reason.
@@ -68,67 +92,63 @@ func (n noGPU) Sample(context.Context) (GPUSample, error) {
 	return GPUSample{Reason: string(n)}, nil
 }
 
-// chooseDevice resolves the value of the device knob to an index into devices. CUDA numbers
-// only the visible devices, in their given order, so gpu:0 may be any of them.
-func chooseDevice(devices []Device, visible, want string) (int, error) {
-	order, err := cudaOrder(devices, visible)
+// choose returns which of all devices a sampler reads: those that the value of the device knob
+// names among the visible ones.
+func choose(all []gpu.Device, o GPUOptions) ([]gpu.Device, error) {
+	visible := gpu.Visible(all, o.Visible)
+	if len(visible) == 0 && len(all) > 0 && o.Visible.Set {
+		return nil, fmt.Errorf("CUDA_VISIBLE_DEVICES=%q hides all GPUs", o.Visible.Text)
+	}
+	numbers, err := gpu.Choose(visible, o.Device)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	name := strings.TrimPrefix(strings.TrimPrefix(want, "gpu"), ":")
-	if name == "" {
-		name = "0"
+	out := make([]gpu.Device, len(numbers))
+	for i, n := range numbers {
+		out[i] = visible[n]
 	}
-	n, err := strconv.Atoi(name)
-	switch {
-	case err == nil && n >= 0 && n < len(order):
-		return order[n], nil
-	case err == nil:
-		return 0, fmt.Errorf("no device %s: there are %d usable GPUs", want, len(order))
-	}
-	if i := byUUID(devices, name); i >= 0 {
-		return i, nil
-	}
-	return 0, fmt.Errorf("no device %s: want gpu, gpu:N or gpu:UUID", want)
+	return out, nil
 }
 
-// cudaOrder returns the devices in CUDA's order. Like CUDA it ends at the first unknown name.
-func cudaOrder(devices []Device, visible string) ([]int, error) {
-	var order []int
-	if visible == "" {
-		for i := range devices {
-			order = append(order, i)
-		}
-		return order, nil
+// together joins the samples of several GPUs: the busiest, the largest memory, the sum of power and
+// energy, and the slowest clock. A sum is n/a if a part of it is.
+func together(each []GPUSample) GPUSample {
+	if len(each) == 1 {
+		return each[0]
 	}
-	for name := range strings.SplitSeq(visible, ",") {
-		name = strings.TrimSpace(name)
-		if strings.HasPrefix(strings.ToUpper(name), "MIG-") {
-			return nil, errors.New("n/a (MIG): a MIG instance cannot be monitored")
+	out := GPUSample{UUID: each[0].UUID, PowerW: Of(0), EnergyJ: Of(0), Each: each}
+	for _, s := range each {
+		out.Percent, out.MemoryBytes = larger(out.Percent, s.Percent), larger(out.MemoryBytes, s.MemoryBytes)
+		out.OwnMemoryBytes, out.TemperatureC = larger(out.OwnMemoryBytes, s.OwnMemoryBytes), larger(out.TemperatureC, s.TemperatureC)
+		out.PowerW, out.EnergyJ = plus(out.PowerW, s.PowerW), plus(out.EnergyJ, s.EnergyJ)
+		if v, ok := s.SMMHz.Get(); ok && v < out.SMMHz.or(math.Inf(1)) {
+			out.SMMHz = s.SMMHz
 		}
-		i, err := strconv.Atoi(name)
-		if err != nil {
-			i = byUUID(devices, name)
+		if s.Throttled != nil && (out.Throttled == nil || *s.Throttled) {
+			out.Throttled = s.Throttled
 		}
-		if i < 0 || i >= len(devices) {
-			break
+		for _, reason := range s.Throttle {
+			if !slices.Contains(out.Throttle, reason) {
+				out.Throttle = append(out.Throttle, reason)
+			}
 		}
-		order = append(order, i)
+		out.Reason = cmp.Or(out.Reason, s.Reason)
 	}
-	return order, nil
+	return out
 }
 
-// byUUID returns the index of the only device whose UUID begins with prefix, or -1.
-func byUUID(devices []Device, prefix string) int {
-	found := -1
-	for i, d := range devices {
-		if prefix == "" || len(d.UUID) < len(prefix) || !strings.EqualFold(d.UUID[:len(prefix)], prefix) {
-			continue
-		}
-		if found >= 0 {
-			return -1
-		}
-		found = i
+func larger(a, b Reading) Reading {
+	if v, ok := b.Get(); ok && v > a.or(math.Inf(-1)) {
+		return b
 	}
-	return found
+	return a
+}
+
+func plus(a, b Reading) Reading {
+	x, ok := a.Get()
+	y, both := b.Get()
+	if !ok || !both {
+		return Reading{}
+	}
+	return Of(x + y)
 }

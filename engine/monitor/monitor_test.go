@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -45,6 +46,9 @@ func busy(n int) []scriptedSample {
 		out[i].sample = GPUSample{
 			Percent: Of(float64(40 + 10*(i%5))), MemoryBytes: Of(float64(1000 + i)), PowerW: Of(200),
 			EnergyJ: Of(float64(5000 + 100*i)), SMMHz: Of(1500), Throttled: new(i == 6),
+		}
+		if i == 6 {
+			out[i].sample.Throttle = []string{"power cap"}
 		}
 	}
 	return out
@@ -102,8 +106,9 @@ func TestWindow(t *testing.T) {
 		near(t, "energy", s.GPU.EnergyJ, 1000) // 200 W for 5 s
 		near(t, "clock", s.GPU.SMMHz, 1500)
 		near(t, "throttled share", s.GPU.ThrottledShare, .1)
-		if s.GPU.Throttled == nil || !*s.GPU.Throttled || len(s.GPU.Warnings) != 1 {
-			t.Errorf("throttled %v, warnings %q", s.GPU.Throttled, s.GPU.Warnings)
+		want := []string{"the GPU was throttled in 10% of the samples (power cap): other settings may have been measured with a faster clock"}
+		if s.GPU.Throttled == nil || !*s.GPU.Throttled || !slices.Equal(s.GPU.Warnings, want) || !slices.Equal(s.GPU.Throttle, []string{"power cap"}) {
+			t.Errorf("throttled %v by %q, warnings %q, want %q", s.GPU.Throttled, s.GPU.Throttle, s.GPU.Warnings, want)
 		}
 
 		time.Sleep(time.Second)
@@ -164,11 +169,11 @@ func TestShortWindow(t *testing.T) {
 func TestWindowClockDecreases(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		samples := busy(9)
-		samples[8].sample.SMMHz, samples[6].sample.Throttled = Of(1200), nil
+		samples[8].sample.SMMHz, samples[6].sample.Throttled, samples[6].sample.Throttle = Of(1200), nil, nil
 		m, stop := start(t, &scripted{samples: samples})
 		w := m.Begin()
 		time.Sleep(5 * time.Second)
-		if got := w.End().GPU.Warnings; len(got) != 1 || got[0] != "GPU clock decreased by 20% during the measurement" {
+		if got := w.End().GPU.Warnings; len(got) != 1 || got[0] != "the GPU's clock decreased by 20% during the measurement" {
 			t.Errorf("warnings %q", got)
 		}
 		if err := stop(); err != nil {

@@ -75,6 +75,8 @@ const (
 	symReasons     = "nvmlDeviceGetCurrentClocksEventReasons"
 	symOldReasons  = "nvmlDeviceGetCurrentClocksThrottleReasons"
 	symMIG         = "nvmlDeviceGetMigMode"
+	symInstances   = "nvmlDeviceGetMaxMigDeviceCount"
+	symInstance    = "nvmlDeviceGetMigDeviceHandleByIndex"
 	symProcesses   = "nvmlDeviceGetComputeRunningProcesses"
 )
 
@@ -98,6 +100,7 @@ func loadSymbols(path string) (map[string]bool, error) {
 	for _, name := range []string{
 		symName, symDriver, symUtilization, symMemory, symPower, symPowerLimit, symEnergy,
 		symTemperature, symClock, symMaxClock, symReasons, symOldReasons, symMIG,
+		symInstances, symInstance,
 	} {
 		has[name] = !missing(name)
 	}
@@ -106,18 +109,24 @@ func loadSymbols(path string) (map[string]bool, error) {
 	return has, nil
 }
 
-// nvmlGPU is a device of an initialized library.
+// nvmlGPU has the chosen devices of an initialized library.
 type nvmlGPU struct {
 	lib     nvml.Interface
 	has     map[string]bool
 	devices []Device
-	chosen  Device
-	handle  nvml.Device
+	watched []watched
 	pid     int
+	lost    bool // a call of the current sample found a device lost
+}
+
+// watched is a chosen device.
+type watched struct {
+	uuid   string
+	handle nvml.Device // of a MIG instance: its GPU, which has power, clock and temperature
+	part   nvml.Device // a MIG instance, which has memory; nil for a whole GPU
 
 	listed time.Time // when the process list was last read
 	own    Reading   // OwnMemoryBytes of that list
-	lost   bool      // a call of the current sample found the device lost
 }
 
 func (g *nvmlGPU) open(o GPUOptions) error {
@@ -126,6 +135,7 @@ func (g *nvmlGPU) open(o GPUOptions) error {
 		return errors.New(errorText(ret))
 	}
 	driver := g.text(symDriver, g.lib.SystemGetDriverVersion)
+	handles := map[string]watched{} // by UUID
 	for i := range count {
 		h, ret := g.lib.DeviceGetHandleByIndex(i)
 		if ret != nvml.SUCCESS {
@@ -133,19 +143,22 @@ func (g *nvmlGPU) open(o GPUOptions) error {
 		}
 		d := g.describe(h)
 		d.Index, d.Driver = i, driver
+		handles[d.UUID] = watched{uuid: d.UUID, handle: h}
+		if d.MIG {
+			d.Instances = g.instances(h, handles)
+		}
 		g.devices = append(g.devices, d)
 	}
 	if count == 0 {
 		return errors.New("the NVIDIA driver reports no GPU")
 	}
-	i, err := chooseDevice(g.devices, o.Visible, o.Device)
+	chosen, err := choose(Numbered(g.devices), o)
 	if err != nil {
 		return err
 	}
-	if g.handle, ret = g.lib.DeviceGetHandleByIndex(i); ret != nvml.SUCCESS {
-		return fmt.Errorf("GPU %d: %s", i, errorText(ret))
+	for _, d := range chosen {
+		g.watched = append(g.watched, handles[d.UUID])
 	}
-	g.chosen = g.devices[i]
 	return nil
 }
 
@@ -164,16 +177,56 @@ func (g *nvmlGPU) describe(h nvml.Device) Device {
 	return d
 }
 
+// instances returns the MIG instances of a GPU and adds their handles.
+func (g *nvmlGPU) instances(h nvml.Device, handles map[string]watched) []Instance {
+	if !g.has[symInstances] || !g.has[symInstance] {
+		return nil
+	}
+	most, ret := h.GetMaxMigDeviceCount()
+	if !g.check(ret) {
+		return nil
+	}
+	var out []Instance
+	for i := range most {
+		part, ret := h.GetMigDeviceHandleByIndex(i)
+		if !g.check(ret) {
+			continue // this place is free
+		}
+		uuid, ret := part.GetUUID()
+		if !g.check(ret) {
+			continue
+		}
+		handles[uuid] = watched{uuid: uuid, handle: h, part: part}
+		out = append(out, Instance{uuid, g.memory(part, func(m nvml.Memory) uint64 { return m.Total })})
+	}
+	return out
+}
+
 func (g *nvmlGPU) Devices() []Device { return g.devices }
 
 func (g *nvmlGPU) Sample(ctx context.Context) (GPUSample, error) {
-	if err := ctx.Err(); err != nil {
-		return GPUSample{}, err
+	var each []GPUSample
+	for i := range g.watched {
+		if err := ctx.Err(); err != nil {
+			return GPUSample{}, err
+		}
+		g.lost = false
+		s := g.sample(&g.watched[i])
+		if g.lost {
+			return GPUSample{}, errors.New(errorText(nvml.ERROR_GPU_IS_LOST))
+		}
+		each = append(each, s)
 	}
-	g.lost = false
-	h := g.handle
-	s := GPUSample{UUID: g.chosen.UUID}
-	if g.chosen.MIG {
+	return together(each), nil
+}
+
+// sample reads one device.
+func (g *nvmlGPU) sample(w *watched) GPUSample {
+	h := w.handle
+	s := GPUSample{UUID: w.uuid}
+	memory := h
+	if w.part != nil {
+		memory = w.part
 		s.Reason = "utilization n/a (MIG)"
 	} else {
 		s.Percent = reading(g, symUtilization, func() (uint32, nvml.Return) {
@@ -181,17 +234,14 @@ func (g *nvmlGPU) Sample(ctx context.Context) (GPUSample, error) {
 			return u.Gpu, ret
 		})
 	}
-	s.MemoryBytes = g.memory(h, func(m nvml.Memory) uint64 { return m.Used })
+	s.MemoryBytes = g.memory(memory, func(m nvml.Memory) uint64 { return m.Used })
 	s.PowerW = multiply(reading(g, symPower, h.GetPowerUsage), 1e-3)
 	s.EnergyJ = multiply(reading(g, symEnergy, h.GetTotalEnergyConsumption), 1e-3)
 	s.TemperatureC = reading(g, symTemperature, func() (uint32, nvml.Return) { return h.GetTemperature(nvml.TEMPERATURE_GPU) })
 	s.SMMHz = reading(g, symClock, func() (uint32, nvml.Return) { return h.GetClockInfo(nvml.CLOCK_SM) })
-	g.throttle(&s)
-	s.OwnMemoryBytes = g.ownMemory()
-	if g.lost {
-		return GPUSample{}, errors.New(errorText(nvml.ERROR_GPU_IS_LOST))
-	}
-	return s, nil
+	g.throttle(h, &s)
+	s.OwnMemoryBytes = g.ownMemory(w)
+	return s
 }
 
 func (g *nvmlGPU) Close() error {
@@ -249,15 +299,15 @@ func (g *nvmlGPU) memory(h nvml.Device, field func(nvml.Memory) uint64) Reading 
 	return Of(float64(field(m)))
 }
 
-func (g *nvmlGPU) throttle(s *GPUSample) {
+func (g *nvmlGPU) throttle(h nvml.Device, s *GPUSample) {
 	var mask uint64
 	var ret nvml.Return
 	switch {
 	case g.has[symReasons]:
-		mask, ret = g.handle.GetCurrentClocksEventReasons()
+		mask, ret = h.GetCurrentClocksEventReasons()
 	case g.has[symOldReasons]:
 		// Drivers before release 535 have only this name.
-		mask, ret = g.handle.GetCurrentClocksThrottleReasons()
+		mask, ret = h.GetCurrentClocksThrottleReasons()
 	default:
 		return
 	}
@@ -294,21 +344,21 @@ const unknownMemory = math.MaxUint64
 
 // ownMemory reads the process list at intervals. In a container the list may be empty or have
 // the PIDs of the host; then the memory is n/a.
-func (g *nvmlGPU) ownMemory() Reading {
-	if g.pid == 0 || !g.has[symProcesses] || time.Since(g.listed) < listEvery {
-		return g.own
+func (g *nvmlGPU) ownMemory(w *watched) Reading {
+	if g.pid == 0 || !g.has[symProcesses] || time.Since(w.listed) < listEvery {
+		return w.own
 	}
-	g.listed, g.own = time.Now(), Reading{}
-	list, ret := g.handle.GetComputeRunningProcesses()
+	w.listed, w.own = time.Now(), Reading{}
+	list, ret := w.handle.GetComputeRunningProcesses()
 	if !g.check(ret) {
-		return g.own
+		return w.own
 	}
 	for _, p := range list {
 		if int(p.Pid) == g.pid && p.UsedGpuMemory != unknownMemory {
-			g.own = Of(float64(p.UsedGpuMemory))
+			w.own = Of(float64(p.UsedGpuMemory))
 		}
 	}
-	return g.own
+	return w.own
 }
 
 // errorText describes the error of a call. It does not use the texts of the library, because

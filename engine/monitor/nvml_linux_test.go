@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/engine/gpu"
 )
 
 // answer is the output of a child process for one library. A library stays loaded for the
@@ -20,15 +22,16 @@ import (
 // tested in its own process.
 type answer struct {
 	Devices []Device
-	Samples [2]GPUSample
-	Errs    [2]string
+	Samples [4]GPUSample
+	Errs    [4]string
 	Close   string
 }
 
 const (
-	stubEnv   = "MONITOR_TEST_NVML"
-	deviceEnv = "MONITOR_TEST_DEVICE"
-	marker    = "answer: "
+	stubEnv    = "MONITOR_TEST_NVML"
+	deviceEnv  = "MONITOR_TEST_DEVICE"
+	visibleEnv = "MONITOR_TEST_VISIBLE"
+	marker     = "answer: "
 )
 
 // TestMain makes the test binary run as the child that ask starts.
@@ -42,7 +45,8 @@ func TestMain(m *testing.M) {
 
 // reportGPUs is the main function of the child.
 func reportGPUs(library string) {
-	g := OpenGPU(GPUOptions{Library: library, PID: 4242, Device: os.Getenv(deviceEnv)})
+	visible, set := os.LookupEnv(visibleEnv)
+	g := OpenGPU(GPUOptions{Library: library, PID: 4242, Device: os.Getenv(deviceEnv), Visible: gpu.Mask{Text: visible, Set: set}})
 	a := answer{Devices: g.Devices()}
 	for i := range a.Samples {
 		var err error
@@ -60,11 +64,12 @@ func reportGPUs(library string) {
 	os.Stdout.WriteString("\n" + marker + string(b) + "\n")
 }
 
-func ask(t *testing.T, library, device string) answer {
+func ask(t *testing.T, library, device string, env ...string) answer {
 	t.Helper()
 	c := exec.Command(os.Args[0])
 	// A race build sleeps a second before it exits by default.
 	c.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", stubEnv+"="+library, deviceEnv+"="+device)
+	c.Env = append(c.Env, env...)
 	out, err := c.CombinedOutput()
 	if err != nil {
 		t.Fatalf("the child ended with %v:\n%s", err, out)
@@ -105,8 +110,10 @@ func TestNVML(t *testing.T) {
 	second.UUID, second.Percent = "GPU-stub-1", Of(84)
 	old := full
 	old.EnergyJ, old.OwnMemoryBytes, old.Throttled, old.Throttle = Reading{}, Reading{}, new(true), []string{"power cap"}
-	mig := full
-	mig.Percent, mig.Reason, mig.EnergyJ = Reading{}, "utilization n/a (MIG)", Of(1000)
+	part := full
+	part.UUID, part.MemoryBytes, part.Percent, part.Reason, part.EnergyJ = "MIG-stub-1", Of(2e9), Reading{}, "utilization n/a (MIG)", Of(1000)
+	whole := second
+	whole.EnergyJ = Of(1000)
 	unified := full
 	unified.MemoryBytes = Reading{}
 
@@ -118,15 +125,17 @@ func TestNVML(t *testing.T) {
 		err    string
 		count  int // of devices
 	}{
-		{"today's driver", nil, "gpu", full, "", 2},
-		{"second device", nil, "gpu:GPU-stub-1", second, "", 2},
-		{"no such device", nil, "gpu:7", GPUSample{Reason: "no device gpu:7: there are 2 usable GPUs"}, "", 0},
-		{"unversioned names", []string{"V1"}, "gpu", full, "", 2},
-		{"old driver", []string{"OLD"}, "gpu", old, "", 2},
-		{"minimal library", []string{"MINIMAL"}, "gpu", GPUSample{UUID: "GPU-stub-0"}, "", 2},
-		{"partitioned", []string{"MIG"}, "gpu", mig, "", 2},
-		{"shared memory", []string{"UNIFIED"}, "gpu", unified, "", 2},
-		{"lost", []string{"LOST"}, "gpu", GPUSample{}, "the GPU is lost: it fell off the bus or was reset", 2},
+		{"today's driver", nil, "gpu:0", full, "", 2},
+		{"second device", nil, "gpu:GPU-stub-1", secondAlone(second), "", 2},
+		{"no such device", nil, "gpu:7", GPUSample{Reason: "device: there is no gpu:7; usable: gpu:0 (Stub 0, GPU-stub-0), gpu:1 (Stub 1, GPU-stub-1)"}, "", 0},
+		{"unversioned names", []string{"V1"}, "gpu:0", full, "", 2},
+		{"old driver", []string{"OLD"}, "gpu:0", old, "", 2},
+		{"minimal library", []string{"MINIMAL"}, "gpu:0", GPUSample{UUID: "GPU-stub-0"}, "", 2},
+		{"every figure fails", []string{"FAIL=3"}, "gpu:0", GPUSample{UUID: "GPU-stub-0"}, "", 2},
+		{"every figure fails in an unknown way", []string{"FAIL=999"}, "gpu:0", GPUSample{UUID: "GPU-stub-0"}, "", 2},
+		{"partitioned: the whole GPU", []string{"MIG"}, "gpu", whole, "", 2},
+		{"shared memory", []string{"UNIFIED"}, "gpu:0", unified, "", 2},
+		{"lost from the start", []string{"UNPLUG=0"}, "gpu:0", GPUSample{}, lostText, 2},
 		{"no device", []string{"NONE"}, "gpu", GPUSample{Reason: "the NVIDIA driver reports no GPU"}, "", 0},
 		{"no driver", []string{"INIT=9"}, "gpu", GPUSample{Reason: "the NVIDIA driver is not loaded"}, "", 0},
 		{"mismatch", []string{"INIT=18"}, "gpu", GPUSample{Reason: "NVIDIA driver and library differ in version: reboot or reload the driver"}, "", 0},
@@ -143,6 +152,61 @@ func TestNVML(t *testing.T) {
 				t.Errorf("%d devices, want %d", len(a.Devices), c.count)
 			}
 		})
+	}
+}
+
+const lostText = "the GPU is lost: it fell off the bus or was reset"
+
+// secondAlone is the sample of the second GPU if the first one is not sampled: the counter of the
+// stub's energy stands still.
+func secondAlone(s GPUSample) GPUSample {
+	s.EnergyJ = Of(1000)
+	return s
+}
+
+// TestNVMLInstance checks the samples of a MIG instance: its own memory, and the power and the clock
+// of its GPU.
+func TestNVMLInstance(t *testing.T) {
+	library := stub(t, "MIG")
+	want := GPUSample{
+		UUID: "MIG-stub-1", MemoryBytes: Of(2e9), OwnMemoryBytes: Of(6.9e9), PowerW: Of(131.5), EnergyJ: Of(1000),
+		TemperatureC: Of(64), SMMHz: Of(1591), Throttled: new(false), Reason: "utilization n/a (MIG)",
+	}
+	a := ask(t, library, "gpu", visibleEnv+"=MIG-stub-1")
+	if d := cmp.Diff(want, a.Samples[1], exactly()); d != "" {
+		t.Errorf("sample (-want +got):\n%s", d)
+	}
+	instances := []Instance{{"MIG-stub-0", Of(10e9)}, {"MIG-stub-1", Of(10e9)}}
+	if d := cmp.Diff(instances, a.Devices[0].Instances, exactly()); d != "" {
+		t.Errorf("instances (-want +got):\n%s", d)
+	}
+	if got := ask(t, library, "gpu", visibleEnv+"=").Samples[0].Reason; got != `CUDA_VISIBLE_DEVICES="" hides all GPUs` {
+		t.Errorf("reason %q", got)
+	}
+}
+
+// TestNVMLSeveral checks the sample of two GPUs: the busiest, and the sum of their power.
+func TestNVMLSeveral(t *testing.T) {
+	s := ask(t, stub(t), "gpu").Samples[1]
+	if len(s.Each) != 2 || s.Percent != Of(84) || s.PowerW != Of(263) || s.Each[1].UUID != "GPU-stub-1" {
+		t.Errorf("the sample of two GPUs: %+v", s)
+	}
+}
+
+// TestNVMLChanges follows a GPU whose figures change, which is throttled once, and then is unplugged.
+func TestNVMLChanges(t *testing.T) {
+	a := ask(t, stub(t, "CHANGE", "UNPLUG=3"), "gpu:0")
+	for i, want := range []float64{83, 84, 85} {
+		s := a.Samples[i]
+		if s.Percent != Of(want) || s.SMMHz != Of(1591-100*float64(i)) || s.EnergyJ != Of(1065+65*float64(i)) || *s.Throttled != (i == 2) {
+			t.Errorf("sample %d: %+v", i, s)
+		}
+	}
+	if d := cmp.Diff([]string{"heat", "power brake"}, a.Samples[2].Throttle); d != "" {
+		t.Errorf("causes (-want +got):\n%s", d)
+	}
+	if a.Errs != [4]string{3: lostText} {
+		t.Errorf("errors %q, want one after the third sample", a.Errs)
 	}
 }
 

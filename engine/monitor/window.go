@@ -2,7 +2,9 @@ package monitor
 
 import (
 	"fmt"
+	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"time"
 )
@@ -31,13 +33,14 @@ type GPUSummary struct {
 	Samples        int
 	PercentMean    Reading
 	PercentMax     Reading
-	MemoryBytes    Reading // largest sample
-	OwnMemoryBytes Reading // largest sample
-	PowerW         Reading // mean
-	EnergyJ        Reading // of the whole window
-	SMMHz          Reading // mean
-	Throttled      *bool   // at any time
-	ThrottledShare Reading // 0-1, fraction of the samples
+	MemoryBytes    Reading  // largest sample
+	OwnMemoryBytes Reading  // largest sample
+	PowerW         Reading  // mean
+	EnergyJ        Reading  // of the whole window
+	SMMHz          Reading  // mean
+	Throttled      *bool    // at any time
+	ThrottledShare Reading  // 0-1, fraction of the samples
+	Throttle       []string // what limited the clock, each cause once
 	Warnings       []string
 	Reason         string
 }
@@ -57,7 +60,8 @@ type Window struct {
 	energy       series
 	energySample []energySample // the samples of energy
 	clock        series
-	throttled    series // 0 or 1
+	throttled    series   // 0 or 1
+	causes       []string // of throttling
 	samples      int
 	reason       string // of the last sample
 	sum          *Summary
@@ -117,6 +121,11 @@ func (w *Window) addGPU(g GPUSample) {
 		}
 		w.throttled.add(g.At, Of(throttled))
 	}
+	for _, cause := range g.Throttle {
+		if !slices.Contains(w.causes, cause) {
+			w.causes = append(w.causes, cause)
+		}
+	}
 }
 
 func (w *Window) summary(end counters) *Summary {
@@ -140,6 +149,7 @@ func (w *Window) gpu(length time.Duration) GPUSummary {
 		OwnMemoryBytes: w.own.largest(),
 		SMMHz:          w.clock.mean(),
 		ThrottledShare: w.throttled.mean(),
+		Throttle:       slices.Clone(w.causes),
 		Reason:         w.gpuReason(length),
 	}
 	if length >= minGPUWindow {
@@ -150,11 +160,15 @@ func (w *Window) gpu(length time.Duration) GPUSummary {
 	if share, ok := g.ThrottledShare.Get(); ok {
 		g.Throttled = new(share > 0)
 		if share > 0 {
-			g.Warnings = append(g.Warnings, fmt.Sprintf("GPU throttled in %.0f%% of the samples", 100*share))
+			text := fmt.Sprintf("the GPU was throttled in %.0f%% of the samples", 100*share)
+			if len(g.Throttle) > 0 {
+				text += " (" + strings.Join(g.Throttle, ", ") + ")"
+			}
+			g.Warnings = append(g.Warnings, text+": other settings may have been measured with a faster clock")
 		}
 	}
 	if drop := 1 - w.clock.last/w.clock.first; w.clock.n > 1 && drop > clockDrop {
-		g.Warnings = append(g.Warnings, fmt.Sprintf("GPU clock decreased by %.0f%% during the measurement", 100*drop))
+		g.Warnings = append(g.Warnings, fmt.Sprintf("the GPU's clock decreased by %.0f%% during the measurement", 100*drop))
 	}
 	return g
 }

@@ -182,6 +182,7 @@ var uses = []use{
 	{"GPU", "%", func(_ *section, r rank.Row) trial.Num { return r.Joined.Use.GPU.PercentMean }, 100},
 	{"GPU memory", "MB", func(_ *section, r rank.Row) trial.Num { return r.Joined.Use.GPU.MemoryMB }, 0},
 	{"GPU power", "W", func(_ *section, r rank.Row) trial.Num { return r.Joined.Use.GPU.PowerW }, 0},
+	{"GPU energy", "requests/J", func(_ *section, r rank.Row) trial.Num { return rank.PerJoule(r.Joined) }, 0},
 }
 
 // utilization draws the use of the machine by the first rows, as one column of bars for each figure

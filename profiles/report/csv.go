@@ -9,6 +9,7 @@ import (
 
 	"sweetspot/engine/knob"
 	"sweetspot/profiles"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
 )
 
@@ -122,6 +123,9 @@ var csvMoreFigures = []csvFigure{
 	{"gpu_percent", func(t trial.Trial) trial.Num { return t.Use.GPU.PercentMean }},
 	{"gpu_memory_mb", func(t trial.Trial) trial.Num { return t.Use.GPU.MemoryMB }},
 	{"gpu_power_w", func(t trial.Trial) trial.Num { return t.Use.GPU.PowerW }},
+	{"gpu_energy_j", func(t trial.Trial) trial.Num { return t.Use.GPU.EnergyJ }},
+	{"requests_per_joule", rank.PerJoule},
+	{"gpu_throttled_share", func(t trial.Trial) trial.Num { return t.Use.GPU.ThrottledShare }},
 	{"blocks_disturbed", func(t trial.Trial) trial.Num { return trial.NumOf(float64(t.Blocks.Disturbed)) }},
 	{"blocks_rejected", func(t trial.Trial) trial.Num { return trial.NumOf(float64(t.Blocks.Rejected)) }},
 }

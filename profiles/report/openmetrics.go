@@ -280,6 +280,7 @@ func (m *metricSet) resources(l labels, t trial.Trial) {
 	m.add("trial_gpu_utilization", unitRatio, "Mean utilization of the GPU", l, scaled(u.GPU.PercentMean, percentage))
 	m.add("trial_gpu_memory", unitBytes, "Memory of the GPU in use", l, scaled(u.GPU.MemoryMB, mega))
 	m.add("trial_gpu_power", unitWatts, "Mean power of the GPU", l, u.GPU.PowerW)
+	m.add("trial_gpu_throttled", unitRatio, "Share of the samples in which heat or the power limit held the clock back", l, u.GPU.ThrottledShare)
 	m.add("trial_gpu_energy", unitJoules, "Energy of the GPU during the trial", l, u.GPU.EnergyJ)
 	m.add("trial_generator_lag", unitSeconds, "0.99 quantile of the delay with which requests were sent", l, scaled(t.Lag.P99, milli))
 	for _, b := range []struct {

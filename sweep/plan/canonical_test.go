@@ -45,6 +45,7 @@ func randomPlan(r *rand.Rand) plan.Plan {
 			Rule: knob.TorchServe + knob.Rule(r.IntN(2)), Session: pick(r, "", "shared", "own"), Spin: pick(r, "", "on", "off"),
 			Pin: r.IntN(2) == 0, Graph: pick(r, "", "off", "all"),
 			InterOp: pick(r, 0, 1, 4), Arena: pick(r, "", "on", "off"), TF32: pick(r, "", "on", "off"), CUDAGraphs: r.IntN(2) == 0,
+			Provider: pick(r, "", "cuda", "webgpu"), GPUMemoryMB: pick(r, 0, 8000),
 		},
 		Shapes: map[string][]int64{},
 		Knobs:  map[knob.Name]string{},

@@ -189,6 +189,8 @@ func (d *decoder) options(p *Plan) readFunc {
 		field{"arena", d.onOff(&p.Options.Arena)},
 		field{"tf32", d.onOff(&p.Options.TF32)},
 		field{"cuda_graphs", d.boolean(&p.Options.CUDAGraphs)},
+		field{"provider", d.text(&p.Options.Provider)},
+		field{"gpu_memory_mb", d.integer(&p.Options.GPUMemoryMB)},
 	)
 }
 

@@ -321,14 +321,25 @@ func (l Lengths) String() string {
 
 // GPUUse is the use of the GPU during a trial. Reason says why it is missing.
 type GPUUse struct {
-	PercentMean Num    `json:"percent_mean"`
-	PercentMax  Num    `json:"percent_max"`
-	MemoryMB    Num    `json:"memory_mb"`
-	PowerW      Num    `json:"power_w"`
-	EnergyJ     Num    `json:"energy_j"`
-	SMMHz       Num    `json:"sm_mhz"`
-	Throttled   *bool  `json:"throttled"`
-	Reason      string `json:"reason,omitempty"`
+	PercentMean Num   `json:"percent_mean"`
+	PercentMax  Num   `json:"percent_max"`
+	MemoryMB    Num   `json:"memory_mb"`
+	PowerW      Num   `json:"power_w"`
+	EnergyJ     Num   `json:"energy_j"`
+	SMMHz       Num   `json:"sm_mhz"`
+	Throttled   *bool `json:"throttled"`
+	// ThrottledShare is the share of the samples, 0-1, in which heat or the power limit held the clock back;
+	// Throttle are the causes. A trial with a share above 0 has a warning.
+	ThrottledShare Num        `json:"throttled_share,omitzero"`
+	Throttle       []string   `json:"throttle,omitempty"`
+	Reason         string     `json:"reason,omitempty"`
+	Each           []GPUShare `json:"each,omitempty"` // of several GPUs
+}
+
+// GPUShare is the use of one of several GPUs, in their order.
+type GPUShare struct {
+	PercentMean Num `json:"percent_mean"`
+	MemoryMB    Num `json:"memory_mb"`
 }
 
 // ResourceUse is the use of processor, memory and GPU during a trial. CPU is in percent of one core.

@@ -37,8 +37,9 @@ type Host struct {
 	// Runtime returns the name of the runtime, "onnxruntime 1.27.0 cpu"; may be nil. Each
 	// GET info calls it, because a child knows the name only after it has loaded a model.
 	Runtime func() string
-	// Fixed has the knobs that this build cannot change, each with the reason.
-	Fixed map[knob.Name]string
+	// Fixed returns the knobs that this process cannot change, each with the reason; may be nil. Each
+	// GET info calls it, because some are known only once the runtime is loaded.
+	Fixed func() map[knob.Name]string
 	// Usage measures the process; nil, or a result of nil, if it cannot be measured.
 	// Several goroutines call it.
 	Usage func() *Usage
@@ -180,7 +181,10 @@ func (a *API) route(pattern string, by methods) {
 }
 
 func (a *API) info(w http.ResponseWriter, _ *http.Request) error {
-	out := Info{Cores: a.host.Cores, MemoryMB: a.host.MemoryMB, Fixed: a.host.Fixed, Models: []Model{}}
+	out := Info{Cores: a.host.Cores, MemoryMB: a.host.MemoryMB, Models: []Model{}}
+	if a.host.Fixed != nil {
+		out.Fixed = a.host.Fixed()
+	}
 	if a.host.Runtime != nil {
 		out.Runtime = a.host.Runtime()
 	}

@@ -22,7 +22,7 @@ func (b *Backend) Estimate(m *engine.Model, c knob.Config) int64 {
 		converted = weights
 	}
 	sessions := int64(1)
-	if !isShared(c) {
+	if !b.isShared(c) {
 		sessions = int64(c.Workers)
 	}
 	total := weights*sessions + converted

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"weak"
 
@@ -11,7 +12,7 @@ import (
 	"sweetspot/engine/onnxgraph/fp16"
 )
 
-// cpuAdvice is the advice in the note of a change to FP16.
+// cpuAdvice is, on the CPU, the advice in the note of a change to FP16.
 const cpuAdvice = "on a CPU fp16 is usually slower, and a CPU does not show GPU overflow"
 
 // fp16Model is a model converted to FP16.
@@ -76,5 +77,5 @@ func convertModel(path string, data []byte) (fp16Model, error) {
 	if report.Kept > 0 {
 		note += count(report.Kept, "node") + " kept in fp32; "
 	}
-	return fp16Model{half, conversion{report.Clipped, note + cpuAdvice}}, nil
+	return fp16Model{half, conversion{report.Clipped, strings.TrimRight(note, ",; ")}}, nil
 }

@@ -34,12 +34,17 @@ func (b *Backend) load(m *engine.Model, c knob.Config, p *plan, o *ort.SessionOp
 	if err := o.AddSessionConfigEntry("optimization.disable_specified_optimizers", fusion); err != nil {
 		return nil, conversion{}, fmt.Errorf("session options: %w", err)
 	}
-	if changed.note != "" {
-		changed.note += "; "
-	}
-	changed.note += "without the runtime's " + fusion + ", which fails"
+	changed.note = joinNotes(changed.note, "without the runtime's "+fusion+", which fails")
 	run, err = runtimeSession(m.Path, data, p, o)
 	return run, changed, plain(err, b.log)
+}
+
+// joinNotes joins two notes; the first one may be "".
+func joinNotes(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
 }
 
 // fusion is the optimization that fails for some models with FP16.
@@ -58,6 +63,9 @@ func (b *Backend) modelBytes(m *engine.Model, c knob.Config, p *plan) (data []by
 			return nil, conversion{}, err
 		}
 		data, changed = half.bytes, half.conversion
+		if isCPU(c.Device) {
+			changed.note = joinNotes(changed.note, cpuAdvice)
+		}
 	case m.Path != "":
 		if st, err := os.Stat(m.Path); err == nil && st.IsDir() { // the runtime's error would mislead
 			return nil, conversion{}, fmt.Errorf("%s is a folder", m.Path)

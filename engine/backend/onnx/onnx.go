@@ -1,5 +1,5 @@
-// Package onnx is the backend that executes ONNX models on this machine's CPU
-// with ONNX Runtime.
+// Package onnx is the backend that executes ONNX models with ONNX Runtime, on the CPU and on the GPUs
+// of this machine.
 //
 // [New] loads the shared library once per process and returns the [Backend]; its Open loads
 // a model for a pool of workers. By default all workers share one session, which is as fast
@@ -9,6 +9,10 @@
 // buffer, and splits the outputs by item. Several goroutines may use it concurrently. Its
 // Close waits for runs in flight, because ONNX Runtime crashes the process if a session is
 // destroyed during a run.
+//
+// On a GPU a session is one of an execution provider: CUDA, TensorRT or WebGPU. [TryProvider] probes
+// which are usable, in a child process, and [Backend.UseGPUs] sets the result. Each session is on one
+// GPU; with several GPUs each worker has a session of its own, and they are divided among the GPUs.
 //
 // With precision fp16, package fp16 converts the model in memory; its inputs and outputs do
 // not change.
@@ -32,11 +36,12 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// ReasonGPU is the message for people who choose a GPU.
-const ReasonGPU = "gpu is not available on this engine yet: it runs ONNX models on the CPU"
-
-// supportedOptions are the options that this backend supports.
-var supportedOptions = []string{"session", "spin", "pin", "graph", "inter_op", "arena"}
+// supportedOptions are the options that this backend supports, gpuOptions those that it supports where a GPU is
+// usable.
+var (
+	supportedOptions = []string{"session", "spin", "pin", "graph", "inter_op", "arena"}
+	gpuOptions       = []string{"tf32", "cuda_graphs", "provider", "gpu_memory_mb"}
+)
 
 // initMu guards the global state of the wrapper package.
 var initMu sync.Mutex
@@ -49,6 +54,7 @@ type Backend struct {
 	log     *slog.Logger
 	fp16    fp16Cache
 	pins    cores.Pins
+	place   placement
 }
 
 // New loads the ONNX Runtime library at path and initializes it. cores is the number of the
@@ -80,8 +86,17 @@ func New(path string, cores int, log *slog.Logger) (*Backend, error) {
 	return &Backend{version: version, cores: cores, log: log}, nil
 }
 
-// Runtime returns the name of the runtime: "onnxruntime 1.27.0 cpu".
-func (b *Backend) Runtime() string { return "onnxruntime " + b.version + " cpu" }
+// Runtime returns the name of the runtime with its usable providers: "onnxruntime 1.27.0 cpu",
+// "onnxruntime 1.27.0 cpu cuda".
+func (b *Backend) Runtime() string {
+	text := "onnxruntime " + b.version + " cpu"
+	for _, f := range b.place.gpus.Findings {
+		if f.Usable {
+			text += " " + string(f.Provider)
+		}
+	}
+	return text
+}
 
 // Spins returns true: spinning is faster if every thread has a core.
 func (b *Backend) Spins() bool { return true }
@@ -93,9 +108,6 @@ func (b *Backend) Check(m *engine.Model, c knob.Config) error {
 	}
 	return nil
 }
-
-// Fixed returns the knobs that this backend cannot change, each with the reason.
-func Fixed() map[knob.Name]string { return map[knob.Name]string{knob.Device: ReasonGPU} }
 
 // Open loads m. It refuses settings that this backend does not support, because ignoring
 // them would measure something else.
@@ -121,14 +133,20 @@ func (b *Backend) open(ctx context.Context, m *engine.Model, c knob.Config, prof
 		return nil, fmt.Errorf("the model cannot be served: %w", err)
 	}
 	s := newSession(p, c, b.log)
+	s.shared = b.isShared(c)
+	if s.gpu, err = b.take(m, c); err != nil {
+		return nil, err
+	}
 	if err := b.pin(s, c); err != nil {
+		s.gpu.release()
 		return nil, err
 	}
 	if err := b.loadSession(s, m, c, profile); err != nil {
 		s.unpin()
+		s.gpu.release()
 		return nil, err
 	}
-	b.log.Debug("onnx session opened", "model", m.Name, "precision", c.Precision, "threads", c.Threads, "session", c.Session, "graph", c.Graph)
+	b.log.Debug("onnx session opened", "model", m.Name, "on", s.gpu.text(), "precision", c.Precision, "threads", c.Threads, "session", c.Session, "graph", c.Graph)
 	return s, nil
 }
 
@@ -139,6 +157,9 @@ func (b *Backend) loadSession(s *session, m *engine.Model, c knob.Config, profil
 		return fmt.Errorf("session options: %s", oneLine(err))
 	}
 	defer options.Destroy()
+	if err := s.gpu.append(options, c); err != nil {
+		return fmt.Errorf("%s: %s", s.gpu.text(), oneLine(err))
+	}
 	if profile != "" {
 		if err := options.EnableProfiling(profile); err != nil {
 			return fmt.Errorf("session options: %s", oneLine(err))
@@ -153,11 +174,17 @@ func (b *Backend) loadSession(s *session, m *engine.Model, c knob.Config, profil
 // checkSettings reports every setting that this backend does not support.
 func (b *Backend) checkSettings(c knob.Config) error {
 	var errs []error
-	if c.Device != "cpu" && c.Device != "" {
-		errs = append(errs, errors.New(ReasonGPU))
+	supported := supportedOptions
+	if b.place.gpus.Why() == "" {
+		supported = append(supported[:len(supported):len(supported)], gpuOptions...) // without effect on the CPU
 	}
-	if err := c.CheckSupported(supportedOptions...); err != nil {
+	if err := c.CheckSupported(supported...); err != nil {
 		errs = append(errs, err)
+	}
+	if !isCPU(c.Device) {
+		if err := b.checkGPU(c); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	if c.Threads < 1 || c.Threads > b.cores {
 		errs = append(errs, fmt.Errorf("threads: %d is outside 1-%d, the cores of this machine", c.Threads, b.cores))

@@ -65,7 +65,7 @@ func TestCheckSettings(t *testing.T) {
 		{"default", func(*knob.Config) {}, ""},
 		{"all options", func(c *knob.Config) { c.Session, c.Spin, c.Graph, c.InterOp, c.Arena = "own", "on", "basic", 2, "off" }, ""},
 		{"fp16", func(c *knob.Config) { c.Precision = knob.HalfPrecision }, ""},
-		{"gpu", func(c *knob.Config) { c.Device = "gpu:1" }, ReasonGPU},
+		{"gpu", func(c *knob.Config) { c.Device = "gpu:1" }, "device: gpu is not available"},
 		{"tf32", func(c *knob.Config) { c.TF32 = "off" }, "options: tf32: not available in this engine"},
 		{"cuda graphs", func(c *knob.Config) { c.CUDAGraphs = true }, "options: cuda_graphs: not available in this engine"},
 		{"no threads", func(c *knob.Config) { c.Threads = 0 }, "threads: 0 is outside 1-"},

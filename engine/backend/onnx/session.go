@@ -39,6 +39,7 @@ type session struct {
 
 	pinned *pinnedThread // nil without the option pin
 	pins   *cores.Pins   // has the cores of pinned
+	gpu    *onGPU        // nil on the CPU
 
 	closing sync.Once
 }
@@ -52,6 +53,14 @@ func isShared(c knob.Config) bool { return c.Session != "own" && !c.Pin }
 
 // Shared reports whether one session serves the whole pool.
 func (s *session) Shared() bool { return s.shared }
+
+// Place returns the GPU of the session; "" on the CPU.
+func (s *session) Place() string {
+	if s.gpu == nil {
+		return ""
+	}
+	return s.gpu.text()
+}
 
 // ConversionReport returns what the conversion of the model changed.
 func (s *session) ConversionReport() (clipped int64, note string) {
@@ -129,6 +138,7 @@ func (s *session) Close() error {
 			trimHeap()
 		}
 		s.unpin()
+		s.gpu.release()
 	})
 	return err
 }

@@ -1,61 +1,42 @@
 package python
 
 import (
+	"errors"
 	"fmt"
-	"strconv"
 	"strings"
-	"sync"
 
 	"sweetspot/engine/backend/python/protocol"
+	"sweetspot/engine/gpu"
 )
 
-// gpus counts the workers on each GPU. The zero value has none.
-type gpus struct {
-	mu      sync.Mutex
-	workers map[int]int // by GPU
-}
-
-// take returns the GPU for a worker on a device: that of gpu:N, for gpu the one with the fewest
-// workers, and for cpu none. n is the number of GPUs.
-func (g *gpus) take(device string, n int) (int, error) {
-	class, index, chosen := strings.Cut(device, ":")
-	switch {
-	case class == "cpu" || class == "":
+// takeGPU returns the number of the GPU for a worker on a device, as the gpu_id of its handler, or NoGPU on the CPU.
+// torch sees count GPUs.
+func (b *Backend) takeGPU(device string, count int) (int, error) {
+	if class, _, _ := strings.Cut(device, ":"); class == "cpu" || class == "" {
 		return protocol.NoGPU, nil
-	case class != "gpu":
-		return 0, fmt.Errorf("device: %q; want cpu, gpu or gpu:N", device)
-	case n == 0:
-		return 0, fmt.Errorf("device: torch sees no GPU on this machine; use cpu")
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	best := 0
-	if chosen {
-		k, err := strconv.Atoi(index)
-		if err != nil || k < 0 || k >= n {
-			return 0, fmt.Errorf("device: %q; torch sees the GPUs gpu:0 to gpu:%d", device, n-1)
-		}
-		best = k
-	} else {
-		for k := range n {
-			if g.workers[k] < g.workers[best] {
-				best = k
-			}
-		}
+	among, err := gpusFor(device, count, b.opt.Devices)
+	if err != nil {
+		return 0, err
 	}
-	if g.workers == nil {
-		g.workers = map[int]int{}
-	}
-	g.workers[best]++
-	return best, nil
+	return b.gpus.Take(among), nil
 }
 
-// release returns what take has returned.
-func (g *gpus) release(gpu int) {
-	if gpu == protocol.NoGPU {
-		return
+// gpusFor returns the GPUs of torch that a device names. devices are those of the driver: only if torch sees as
+// many are they the same, so that they can be named by their UUIDs.
+func gpusFor(device string, count int, devices []gpu.Device) ([]int, error) {
+	if count == 0 {
+		return nil, errors.New("device: torch sees no GPU on this machine; use cpu")
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.workers[gpu]--
+	if len(devices) != count {
+		devices = make([]gpu.Device, count)
+		for i := range devices {
+			devices[i] = gpu.Device{Index: i}
+		}
+	}
+	among, err := gpu.Choose(devices, device)
+	if err != nil {
+		return nil, fmt.Errorf("%w; torch sees %d", err, count)
+	}
+	return among, nil
 }

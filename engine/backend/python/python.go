@@ -32,6 +32,7 @@ import (
 	"sweetspot/engine/backend/python/worker"
 	"sweetspot/engine/config"
 	"sweetspot/engine/cores"
+	"sweetspot/engine/gpu"
 	"sweetspot/engine/knob"
 )
 
@@ -46,9 +47,11 @@ const defaultStartup = 120 * time.Second
 
 // Options configure a Backend.
 type Options struct {
-	Where Where        // where to look for Python
-	Cores int          // of the container, the most threads of a worker
-	Log   *slog.Logger // nil discards
+	Where Where // where to look for Python
+	Cores int   // of the container, the most threads of a worker
+	// Devices are the visible GPUs in the order of CUDA, and so of torch; nil if they are not known. They have the UUIDs.
+	Devices []gpu.Device
+	Log     *slog.Logger // nil discards
 	// Limits bound the answers of a worker.
 	Limits protocol.Limits
 
@@ -59,7 +62,7 @@ type Options struct {
 // Backend opens sessions. It looks for Python when it opens the first one.
 type Backend struct {
 	opt  Options
-	gpus gpus
+	gpus gpu.Placer
 	pins cores.Pins
 
 	mu      sync.Mutex // guards all below
@@ -150,11 +153,11 @@ func (b *Backend) open(ctx context.Context, m *engine.Model, c knob.Config, in I
 	if err != nil {
 		return nil, err
 	}
-	gpu, err := b.gpus.take(c.Device, in.GPUs)
+	number, err := b.takeGPU(c.Device, in.GPUs)
 	if err != nil {
 		return nil, err
 	}
-	s := &session{model: m, limit: m.RunTime, gpu: gpu, backend: b}
+	s := &session{model: m, limit: m.RunTime, gpu: number, backend: b}
 	if c.Pin {
 		all, err := cores.Allowed()
 		if err != nil {
@@ -169,7 +172,7 @@ func (b *Backend) open(ctx context.Context, m *engine.Model, c knob.Config, in I
 		return nil, errors.Join(err, s.Close())
 	}
 	b.noteMemory(m, s.PID())
-	b.opt.Log.Debug("worker in Python started", "model", m.Name, "pid", s.PID(), "precision", c.Precision, "threads", c.Threads, "gpu", gpu)
+	b.opt.Log.Debug("worker in Python started", "model", m.Name, "pid", s.PID(), "precision", c.Precision, "threads", c.Threads, "gpu", number)
 	return s, nil
 }
 

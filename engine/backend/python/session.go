@@ -31,6 +31,14 @@ func (*session) Shared() bool { return false }
 // LimitsRuns says that Run itself ends a run that takes too long, and the process with it.
 func (*session) LimitsRuns() {}
 
+// Place returns the GPU of the worker; "" on the CPU.
+func (s *session) Place() string {
+	if s.gpu == protocol.NoGPU {
+		return ""
+	}
+	return fmt.Sprintf("gpu:%d", s.gpu)
+}
+
 // PID returns the ID of the worker's process.
 func (s *session) PID() int { return s.worker.PID() }
 
@@ -48,7 +56,9 @@ func (s *session) Close() error {
 	if s.worker != nil {
 		err = s.worker.Close()
 	}
-	s.backend.gpus.release(s.gpu)
+	if s.gpu != protocol.NoGPU {
+		s.backend.gpus.Release(s.gpu)
+	}
 	s.backend.pins.Release(s.cores)
 	s.gpu, s.cores = protocol.NoGPU, nil
 	return errors.Join(err, s.folder.remove())

@@ -22,6 +22,7 @@ import (
 	"sweetspot/engine/backend/python/peertest"
 	"sweetspot/engine/backend/python/protocol"
 	"sweetspot/engine/backend/python/worker"
+	"sweetspot/engine/gpu"
 	"sweetspot/engine/handler"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/payload"
@@ -252,8 +253,8 @@ func TestLoadErrors(t *testing.T) {
 		"threads": {func(c *knob.Config) { c.Threads = 9 }, "threads: 9 is outside 1-8"},
 		"shared":  {func(c *knob.Config) { c.Session = "shared" }, "a process of its own"},
 		"pin":     {func(c *knob.Config) { c.Graph = "off" }, "graph: not available"},
-		"device":  {func(c *knob.Config) { c.Device = "tpu" }, "want cpu, gpu or gpu:N"},
-		"gpu":     {func(c *knob.Config) { c.Device = "gpu:2" }, "gpu:0 to gpu:1"},
+		"device":  {func(c *knob.Config) { c.Device = "tpu" }, "want gpu, gpu:N or gpu:UUID"},
+		"gpu":     {func(c *knob.Config) { c.Device = "gpu:2" }, "there is no gpu:2; usable: gpu:0, gpu:1; torch sees 2"},
 	} {
 		c := settings(1, 1)
 		tt.change(&c)
@@ -274,7 +275,7 @@ func TestSettingsReachTheWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	loaded, err := ask(t, s, "load")
-	if err != nil || !strings.Contains(string(loaded.Body), "BatchSize:3 Handler:good.py GPU:0") {
+	if err != nil || !strings.Contains(string(loaded.Body), "BatchSize:3 Handler:good.py GPU:1") {
 		t.Errorf("loaded with %s, %v", loaded.Body, err)
 	}
 	if threads, err := ask(t, s, "env OMP_NUM_THREADS"); err != nil || string(threads.Body) != "2" {
@@ -394,24 +395,44 @@ func TestBatchIDs(t *testing.T) {
 }
 
 func TestGPUs(t *testing.T) {
-	var g gpus
+	b := New(Options{})
 	var got []string
 	for _, device := range []string{"gpu", "gpu", "gpu:1", "gpu", "cpu"} {
-		k, err := g.take(device, 2)
+		k, err := b.takeGPU(device, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got = append(got, fmt.Sprint(k))
 	}
-	if text := strings.Join(got, " "); text != "0 1 1 0 -1" {
+	if text := strings.Join(got, " "); text != "1 0 1 0 -1" { // the first worker of TorchServe is on GPU 1
 		t.Errorf("GPUs %s", text)
 	}
-	g.release(0)
-	g.release(-1)
-	if k, err := g.take("gpu", 2); k != 0 || err != nil {
+	b.gpus.Release(1)
+	if k, err := b.takeGPU("gpu", 2); k != 1 || err != nil {
 		t.Errorf("after a release: %d, %v", k, err)
 	}
-	if _, err := g.take("gpu", 0); err == nil {
-		t.Error("a GPU of none was taken")
+	for _, c := range []struct {
+		device string
+		count  int
+		want   string
+	}{
+		{"gpu", 0, "torch sees no GPU on this machine; use cpu"},
+		{"gpu:2", 2, "there is no gpu:2; usable: gpu:0, gpu:1"},
+		{"gpu:GPU-bb", 2, "torch sees 2"},
+	} {
+		if _, err := b.takeGPU(c.device, c.count); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s of %d: %v, want %q", c.device, c.count, err, c.want)
+		}
+	}
+}
+
+// TestGPUByUUID: the driver's list gives torch's GPUs their UUIDs, if it has as many.
+func TestGPUByUUID(t *testing.T) {
+	b := New(Options{Devices: []gpu.Device{{UUID: "GPU-aa"}, {UUID: "GPU-bb"}}})
+	if k, err := b.takeGPU("gpu:GPU-bb", 2); k != 1 || err != nil {
+		t.Errorf("GPU-bb is %d, %v", k, err)
+	}
+	if _, err := b.takeGPU("gpu:GPU-bb", 1); err == nil {
+		t.Error("a UUID was used although torch sees another number of GPUs")
 	}
 }

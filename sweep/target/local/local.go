@@ -36,9 +36,9 @@ type Config struct {
 	// Bodies are those of requests; nil: random ones for the model's inputs. Command tells the child
 	// where they are, so that it measures the model alone with them.
 	Bodies  []load.Body
-	Seed    uint64             // of random bodies
-	GPU     func() monitor.GPU // opens the GPU that is monitored; nil for none
-	Timeout time.Duration      // of requests; 0 is the timeout of the SLA, and 30 s for live load
+	Seed    uint64                          // of random bodies
+	GPU     func(device string) monitor.GPU // opens the GPUs that a device names, for the monitor; nil for none
+	Timeout time.Duration                   // of requests; 0 is the timeout of the SLA, and 30 s for live load
 	// MaxRequestSize is what the command tells the child to take, in bytes; 0 if nothing. It
 	// is only reported.
 	MaxRequestSize int64
@@ -200,7 +200,12 @@ func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, err
 	if err != nil {
 		return done, t.cause(ctx, err)
 	}
+	device := t.lastSettings.Device
 	t.noteInForce(done.Settings)
+	if t.cfg.GPU != nil && t.lastSettings.Device != device {
+		t.stopMonitor() // it watches the GPUs of the device before
+		t.startMonitor()
+	}
 	if len(t.cfg.Options) > 0 {
 		options := t.optionsInForce()
 		done.Options = &options
@@ -289,7 +294,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		return stop || child.hasEnded()
 	}
 	r, err := load.Run(ctx, c)
-	use, disturbed := useOf(window.End(), r), disturbances.finish()
+	used, disturbed := window.End(), disturbances.finish()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err != nil || child.hasEnded() {
@@ -298,7 +303,8 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	out := sweep.Summarize(r, m.Load, m.SLA, why, disturbed...)
 	out.Warnings = append(out.Warnings, sweep.LoadWarnings(m.Load)...)
 	out.P99Corrected = sweep.CorrectedP99(out, r, m.Load, knob.Config{Settings: t.lastSettings, Options: t.optionsInForce()}, disturbed...)
-	out.Use, out.Use.RSSIsBound = use, t.ranLarger()
+	out.Warnings = append(out.Warnings, gpuWarnings(used)...)
+	out.Use, out.Use.RSSIsBound = useOf(used, r), t.ranLarger()
 	addEnergy(&out, window, r)
 	shapes.end(ctx, t, &out)
 	out.BareRPS = t.plausibleRate(bare, out.Throughput)

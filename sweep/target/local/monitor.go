@@ -17,7 +17,7 @@ func (t *Target) startMonitor() {
 	ctx, cancel := context.WithCancel(context.Background())
 	o := monitor.Options{PID: t.child.addresses.PID, Tree: true} // workers in Python are its children
 	if t.cfg.GPU != nil {
-		o.GPU = t.cfg.GPU()
+		o.GPU = t.cfg.GPU(t.lastSettings.Device)
 	}
 	w := &runningMonitor{
 		Monitor: monitor.New(o),

@@ -29,6 +29,24 @@ func scaledOf(r monitor.Reading, unit float64) trial.Num {
 // useOf returns the utilization during one measurement: of the child, and the CPU time of the
 // generator, which is that of this process. Memory is the highest memory of the child since its start, added
 // to that of each of its workers that is a process.
+// sharesOf returns the use of each of several GPUs.
+func sharesOf(g monitor.GPUSample) []trial.GPUShare {
+	var out []trial.GPUShare
+	for _, one := range g.Each {
+		out = append(out, trial.GPUShare{PercentMean: numOf(one.Percent), MemoryMB: scaledOf(one.MemoryBytes, mb)})
+	}
+	return out
+}
+
+// gpuWarnings returns the warnings about the GPU: it was throttled, or its clock fell.
+func gpuWarnings(w monitor.Summary) []trial.Warning {
+	var out []trial.Warning
+	for _, text := range w.GPU.Warnings {
+		out = append(out, trial.Warning{Text: text})
+	}
+	return out
+}
+
 // addEnergy adds the energy.
 func useOf(w monitor.Summary, r load.Result) trial.ResourceUse {
 	g := w.GPU
@@ -36,7 +54,8 @@ func useOf(w monitor.Summary, r load.Result) trial.ResourceUse {
 		CPUPercent: numOf(w.CPUPercent), RSSMB: scaledOf(w.PeakRSSBytes, mb), RSSDuringMB: scaledOf(w.RSSBytes, mb),
 		GPU: trial.GPUUse{
 			PercentMean: numOf(g.PercentMean), PercentMax: numOf(g.PercentMax), MemoryMB: scaledOf(g.MemoryBytes, mb),
-			PowerW: numOf(g.PowerW), SMMHz: numOf(g.SMMHz), Throttled: g.Throttled, Reason: g.Reason,
+			PowerW: numOf(g.PowerW), SMMHz: numOf(g.SMMHz), Throttled: g.Throttled,
+			ThrottledShare: numOf(g.ThrottledShare), Throttle: g.Throttle, Reason: g.Reason,
 		},
 	}
 	if r.CPU > 0 { // 0 is unknown
@@ -70,7 +89,7 @@ func (t *Target) Use() trial.ResourceUse {
 		CPUPercent: numOf(s.Host.CPUPercent), RSSMB: scaledOf(s.Host.RSSBytes, mb),
 		GPU: trial.GPUUse{
 			PercentMean: numOf(s.GPU.Percent), MemoryMB: scaledOf(s.GPU.MemoryBytes, mb), PowerW: numOf(s.GPU.PowerW),
-			SMMHz: numOf(s.GPU.SMMHz), Throttled: s.GPU.Throttled, Reason: s.GPU.Reason,
+			SMMHz: numOf(s.GPU.SMMHz), Throttled: s.GPU.Throttled, Throttle: s.GPU.Throttle, Reason: s.GPU.Reason, Each: sharesOf(s.GPU),
 		},
 	}
 }

@@ -2,7 +2,9 @@ package local
 
 import (
 	"context"
+	"encoding/json"
 	"math"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,4 +49,27 @@ func TestEnergyWithoutWarmUp(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestThrottled: a trial on a throttled GPU has the share, the causes and a warning.
+func TestThrottled(t *testing.T) {
+	s := monitor.Summary{GPU: monitor.GPUSummary{
+		PercentMean: monitor.Of(90), Throttled: new(true), ThrottledShare: monitor.Of(.25), Throttle: []string{"power cap"},
+		Warnings: []string{"the GPU was throttled in 25% of the samples (power cap)"},
+	}}
+	u := useOf(s, load.Result{})
+	text, err := json.Marshal(u.GPU)
+	if err != nil || !strings.Contains(string(text), `"throttled":true,"throttled_share":0.25,"throttle":["power cap"]`) {
+		t.Errorf("use of the GPU %s, %v", text, err)
+	}
+	if w := gpuWarnings(s); len(w) != 1 || w[0].Text != s.GPU.Warnings[0] {
+		t.Errorf("warnings %q", w)
+	}
+	if w := gpuWarnings(monitor.Summary{}); w != nil {
+		t.Errorf("warnings %q of a GPU that is not throttled", w)
+	}
+	each := sharesOf(monitor.GPUSample{Each: []monitor.GPUSample{{Percent: monitor.Of(80)}, {MemoryBytes: monitor.Of(5 * mb)}}})
+	if len(each) != 2 || each[0].PercentMean != trial.NumOf(80) || each[1].MemoryMB != trial.NumOf(5) || each[1].PercentMean.OK() {
+		t.Errorf("shares %v", each)
+	}
 }

@@ -1,0 +1,92 @@
+"""Writes the page of the check of a GPU."""
+
+# The published study: requests per second and P99 of the model latency in ms, batch 8.
+PUBLISHED = {"gpu over cpu, rate": 12.0, "gpu over cpu, latency": 13.0, "fp16 over fp32, rate": 1.44}
+
+
+def number(v, digits=3):
+    return "n/a" if v is None else f"{v:.{digits}g}"
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return lines + ["| " + " | ".join(str(c) for c in row) + " |" for row in rows]
+
+
+def trial_rows(trials):
+    rows = []
+    for t in trials:
+        joules = t["ok"] / t["energy_j"] if t.get("energy_j") else None
+        gpu = number(t["gpu_percent"]) if t["gpu_percent"] is not None else f"n/a ({t['gpu_reason']})" if t.get("gpu_reason") else "n/a"
+        rows.append([
+            t["device"], t["precision"], t["batch_size"], number(t["rps"]), number(t["p99_ms"]), number(t["model_p99_ms"]), t["verdict"],
+            gpu, number(t["power_w"]), number(joules), {True: "throttled", False: "no", None: "n/a"}[t["throttled"]],
+        ])
+    return rows
+
+
+HEAD = ["device", "precision", "batch", "requests/s", "P99 ms", "model P99 ms", "verdict", "GPU %", "W", "requests/J", "throttled"]
+
+
+def best(trials, **want):
+    """The highest rate of the trials with these settings."""
+    rates = [t["rps"] for t in trials if all(t[k] == v for k, v in want.items()) and t["rps"] is not None]
+    return max(rates, default=None)
+
+
+def ratio(a, b):
+    return a / b if a and b else None
+
+
+def study(steps):
+    trials = [t for s in steps if s["name"].startswith("study") and s["state"] == "ran" for t in s["data"]["trials"]]
+    out = ["", "## Mask R-CNN, 10 clients, promise 100 ms", ""]
+    if not trials:
+        return out + ["Not run: see the steps."]
+    out += table(HEAD, trial_rows(trials))
+    at8 = {d: best(trials, device=d, batch_size=8, precision="fp32") for d in ("cpu", "gpu")}
+    half = best(trials, device="gpu", batch_size=8, precision="fp16")
+    out += ["", *table(["ratio at batch 8", "here", "published"], [
+        ["GPU over CPU, rate", number(ratio(at8["gpu"], at8["cpu"])), PUBLISHED["gpu over cpu, rate"]],
+        ["FP16 over FP32 on the GPU, rate", number(ratio(half, at8["gpu"])), PUBLISHED["fp16 over fp32, rate"]],
+    ])]
+    for name, key in (("request", "p99_ms"), ("model", "model_p99_ms")):
+        within = [t for t in trials if t[key] is not None and t[key] <= 100 and t["rps"] is not None]
+        top = max(within, key=lambda t: t["rps"], default=None)
+        text = f"{top['device']}, batch {top['batch_size']}, {top['precision']}: {number(top['rps'])} requests/s" if top else "none keeps it"
+        out += ["", f"If the promise binds the {name} latency: {text}."]
+    return out
+
+
+def sampling(step):
+    runs = step["data"]
+    out = ["", "## Sampling the GPU at 2 Hz", "", *table(["sampled", "P99 ms", "requests/s"], [[r["sampled"], number(r["p99_ms"]), number(r["rps"])] for r in runs])]
+    pairs = [ratio(a["p99_ms"], b["p99_ms"]) if a["sampled"] else ratio(b["p99_ms"], a["p99_ms"]) for a, b in zip(runs[::2], runs[1::2])]
+    known = [p for p in pairs if p]
+    if known:
+        out += ["", f"P99 with sampling over P99 without: {min(known):.3f} to {max(known):.3f} in {len(known)} pairs."]
+    return out
+
+
+def write_page(path, dry_run, steps):
+    out = ["# Check on a GPU", ""]
+    if dry_run:
+        out += ["A dry run with short trials: its figures mean nothing.", ""]
+    out += table(["step", "state", "seconds"], [[s["name"], s["state"] + (": " + s["reason"].replace("|", "/") if "reason" in s else ""), s["seconds"]] for s in steps])
+    out += study(steps)
+    for s in steps:
+        if s["state"] != "ran":
+            continue
+        if s["name"] == "machine":
+            out += ["", "## Machine", "", *[f"- {d['check']}: {d['text']}" for d in s["data"]["doctor"]], *([f"- nvidia-smi: {s['data']['nvidia_smi']}"] if s["data"].get("nvidia_smi") else [])]
+        if s["name"].startswith("onnx"):
+            for model, data in s["data"].items():
+                out += ["", f"## {model}, {s['name'].split()[1]}", "", *table(HEAD, trial_rows(data["trials"]))]
+                if data["incomplete"]:
+                    out += ["", f"Incomplete: {data['incomplete']}."]
+        if s["name"] == "sampling":
+            out += sampling(s)
+        if s["name"] == "live":
+            d = s["data"]
+            out += ["", "## FP16 switched under load", "", f"{d['changes']} changes, {d['requests']} requests, {d['failed']} failed; {d['agreement']}."]
+    path.write_text("\n".join(out) + "\n")
