@@ -221,6 +221,30 @@ func (srv *modelServer) measureInProcess(ctx context.Context, e *env, o openedMo
 	e.report.Add(sum.figure("serve.duty."+name+".process", setup))
 	e.report.Add(lowerEnd(r, "serve.stretch."+name,
 		fmt.Sprintf("a run of %s ms, bare %s ms", judge.Number(r.A/1e6), judge.Number(r.B/1e6))))
+	return srv.measureWaking(ctx, e, o, name, sum, setup)
+}
+
+// measureWaking adds the duty of a loop that runs batches and wakes up one goroutine after each,
+// and the engine's duty as a share of it.
+func (srv *modelServer) measureWaking(ctx context.Context, e *env, o openedModel, name string, process duty, setup string) error {
+	if name != "encoder" {
+		return nil // the runs of the others are much longer than the waking
+	}
+	const blocks = 8
+	var sum duty
+	for range blocks {
+		var t blockResult
+		if err := srv.get(ctx, "/waking", url.Values{"model": {o.Name}, "for": {e.budget.blockLength.String()}}, &t); err != nil {
+			return err
+		}
+		sum.add(t)
+	}
+	f := sum.figure("serve.waking."+name, setup)
+	e.report.Add(f)
+	e.report.Add(judge.Figure{
+		Name: "serve.share." + name, Value: process.value() / f.Value, Unit: "ratio",
+		Detail: fmt.Sprintf("%s of %s", judge.Number(process.value()), judge.Number(f.Value)),
+	})
 	return nil
 }
 
@@ -228,15 +252,18 @@ func (srv *modelServer) measureInProcess(ctx context.Context, e *env, o openedMo
 // rates of that loop to bareRates.
 func (srv *modelServer) measureOverHTTP(ctx context.Context, e *env, o openedModel, name, setup string, bareRates *[]float64) error {
 	var sum duty
+	var runs, bareRuns []float64 // ns
 	overHTTP := func(ctx context.Context, d time.Duration) (float64, error) {
 		t, _, err := srv.clients(ctx, o, 2*o.Batch, d, e.seed)
 		sum.add(t)
+		runs = append(runs, t.RunNS)
 		return t.Rate, err
 	}
 	bare := func(ctx context.Context, d time.Duration) (float64, error) {
 		var t blockResult
 		err := srv.get(ctx, "/bare", url.Values{"model": {o.Name}, "for": {d.String()}}, &t)
 		*bareRates = append(*bareRates, t.Rate)
+		bareRuns = append(bareRuns, t.RunNS)
 		return t.Rate, err
 	}
 	r, err := judge.Paired(ctx, e.shortPlan(srv.watch()), overHTTP, bare)
@@ -244,7 +271,8 @@ func (srv *modelServer) measureOverHTTP(ctx context.Context, e *env, o openedMod
 		return err
 	}
 	e.report.Add(sum.figure("serve.duty."+name+".http", setup))
-	e.report.Add(r.Figure("serve.rate."+name, fmt.Sprintf("%s/s of %s/s", judge.Number(r.A), judge.Number(r.B))))
+	e.report.Add(r.Figure("serve.rate."+name, fmt.Sprintf("%s/s of %s/s, a run of %s ms, bare %s ms",
+		judge.Number(r.A), judge.Number(r.B), judge.Number(median(runs)/1e6), judge.Number(median(bareRuns)/1e6))))
 	return nil
 }
 
@@ -338,9 +366,11 @@ func (d *duty) add(t blockResult) {
 	d.work += t.WorkNS
 }
 
+func (d *duty) value() float64 { return float64(d.busy) / float64(d.work) }
+
 func (d *duty) figure(name, setup string) judge.Figure {
 	return judge.Figure{
-		Name: name, Value: float64(d.busy) / float64(d.work), Unit: "share",
+		Name: name, Value: d.value(), Unit: "share",
 		Detail: fmt.Sprintf("%d blocks, %s, %.0f%% of requests in full batches", d.blocks, setup, 100*float64(d.full)/float64(d.all)),
 	}
 }

@@ -187,7 +187,7 @@ func (eng *testEngine) close(ctx context.Context) error {
 func (eng *testEngine) routes() http.Handler {
 	mux := http.NewServeMux()
 	for path, answer := range map[string]func(context.Context, url.Values) (any, error){
-		"/open": eng.open, "/bare": eng.runBare, "/callers": eng.runCallers, "/capacity": eng.capacity, "/stats": eng.stats, "/state": eng.state,
+		"/open": eng.open, "/bare": eng.runBare, "/callers": eng.runCallers, "/waking": eng.runWaking, "/capacity": eng.capacity, "/stats": eng.stats, "/state": eng.state,
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			v, err := answer(r.Context(), r.URL.Query())

@@ -53,6 +53,37 @@ func (b *benchModel) bareLoop(ctx context.Context, d time.Duration) (blockResult
 	}, nil
 }
 
+// runWaking is runBare with a goroutine that sleeps during each run and is woken up after it. It
+// shows the duty that a worker can have if its callers sleep: the system call that wakes up
+// another core belongs to the time between two runs.
+func (eng *testEngine) runWaking(ctx context.Context, q url.Values) (any, error) {
+	m, d, err := eng.modelAndTime(q)
+	if err != nil {
+		return nil, err
+	}
+	woken := make(chan struct{}, 1)
+	var sleeper sync.WaitGroup
+	sleeper.Go(func() {
+		for range woken { // sleeps
+		}
+	})
+	defer sleeper.Wait()
+	defer close(woken)
+	out := make([]payload.Result, len(m.items))
+	var t blockResult
+	for begin := time.Now(); time.Since(begin) < d; {
+		start := time.Now()
+		if err := m.bare.Run(ctx, m.items, out); err != nil {
+			return blockResult{}, err
+		}
+		t.BusyNS += int64(time.Since(start))
+		woken <- struct{}{}
+		t.WorkNS += int64(time.Since(start))
+		t.All, t.Full = t.All+len(m.items), t.Full+len(m.items)
+	}
+	return t, nil
+}
+
 // runCallers submits from twice as many callers as the batch size. Each caller
 // submits again as soon as it has its answer.
 func (eng *testEngine) runCallers(ctx context.Context, q url.Values) (any, error) {

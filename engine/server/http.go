@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"sweetspot/engine/server/http1"
 )
 
 // Limits of time and size for the headers of a request.
@@ -29,20 +31,43 @@ func (s *Server) serveHTTP(address string, h http.Handler) func(context.Context,
 			ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
 		}
 		ended := make(chan error, 1)
-		l = stallListener{l, s.cfg.WriteTime}
-		if isSecure(address) {
-			l = tls.NewListener(l, s.cfg.TLS)
-		}
-		go func() { ended <- srv.Serve(l) }()
+		plain, end := s.listener(srv, l, isSecure(address))
+		go func() { ended <- srv.Serve(plain) }()
 		select {
 		case err := <-ended: // the listener has failed before ctx ended
-			return errors.Join(err, drain(srv, s.cfg.DrainTime))
+			return errors.Join(err, end())
 		case <-ctx.Done():
 		}
-		err := drain(srv, s.cfg.DrainTime)
+		err := end()
 		<-ended
 		return err
 	}
+}
+
+// listener returns the listener of srv, and what ends both: it closes them when the running
+// requests are answered, or after the longest wait. Package http1 answers plain predictions; with
+// TLS, net/http answers all requests.
+func (s *Server) listener(srv *http.Server, l net.Listener, secure bool) (net.Listener, func() error) {
+	if secure {
+		l = tls.NewListener(stallListener{l, s.cfg.WriteTime}, s.cfg.TLS)
+		return l, func() error { return drain(s.cfg.DrainTime, srv.Shutdown, srv.Close) }
+	}
+	fast := http1.NewListener(l, http1.Config{
+		Handler: srv.Handler, Prefix: "/predictions/", Log: s.cfg.Log,
+		Wrap:      func(c net.Conn) net.Conn { return newStallConn(c, s.cfg.WriteTime) },
+		FirstTime: headerTime, IdleTime: s.cfg.IdleTime,
+	})
+	shutdown := func(ctx context.Context) error {
+		ended := make(chan error, 1)
+		_ = fast.Close() // its error is that of a listener that has failed
+		go func() { ended <- fast.Shutdown(ctx) }()
+		return errors.Join(srv.Shutdown(ctx), <-ended)
+	}
+	abort := func() error {
+		fast.Abort()
+		return srv.Close()
+	}
+	return fast, func() error { return drain(s.cfg.DrainTime, shutdown, abort) }
 }
 
 // hostPort returns the host:port of a configured address; the path of a socket.
@@ -54,13 +79,13 @@ func hostPort(text string) string {
 	return at.where
 }
 
-// drain closes srv when the running requests are answered, or after the longest wait.
-func drain(srv *http.Server, longest time.Duration) error {
+// drain calls shutdown, which waits for the running requests, and after the longest wait abort.
+func drain(longest time.Duration, shutdown func(context.Context) error, abort func() error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), longest)
 	defer cancel()
-	if srv.Shutdown(ctx) == nil {
+	if shutdown(ctx) == nil {
 		return nil
 	}
-	_ = srv.Close() // its error is about the listener that Shutdown has closed
+	_ = abort() // its error is about the listener that shutdown has closed
 	return fmt.Errorf("running requests were aborted after %v", longest)
 }

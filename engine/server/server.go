@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"syscall"
 
@@ -154,6 +155,7 @@ func (s *Server) Run(ctx context.Context) error {
 	errs := make([]error, len(s.bound))
 	var wg sync.WaitGroup
 	endLogs := s.runLogs()
+	debug.FreeOSMemory() // loading models needs much more memory than serving them
 	for i, b := range s.bound {
 		wg.Go(func() {
 			defer cancel() // a listener that fails ends the others
