@@ -69,13 +69,8 @@ bench: ort ## benchmarks ten times into bench.new, compared with bench.old if it
 	go test -run='^$$' -bench=. -benchmem -count=10 ./... | tee bench.new
 	@test ! -f bench.old || $(TOOL) benchstat bench.old bench.new
 
-fuzz: ort ## every fuzz target for FUZZTIME, 30s unless told
-	@for dir in . $(BASELINE); do (cd $$dir; \
-	go test -list='^Fuzz' ./... | awk '/^Fuzz/ {f[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print f[i], $$2; n = 0}' | \
-	while read -r target pkg; do \
-		echo "$$target $$pkg"; \
-		go test -run='^$$' -fuzz="^$$target$$" -fuzztime=$${FUZZTIME:-30s} "$$pkg"; \
-	done); done
+fuzz: ort ## every fuzz target in turn, each for TIME, 30s unless told; prints how many inputs each tried
+	@go run ./cmd/fuzz -time $(or $(TIME),30s)
 
 vulncheck: cc ## known vulnerabilities in what the program calls; asks vuln.go.dev
 	$(TOOL) govulncheck ./...
