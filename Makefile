@@ -20,7 +20,7 @@ PURE := github.com/mattn/go-runewidth sweetspot/sweep/stat sweetspot/sweep/predi
 RACE := -race $(PURE:%=-gcflags=%=-race=false)
 
 .DEFAULT_GOAL := help
-.PHONY: run proto test test-long pictures soak check build release ort lint bench fuzz vulncheck golden torchserve test-torchserve peers test-peers oip-client test-oip-client mlserver test-mlserver help cc
+.PHONY: run proto test test-long pictures soak chaos check build release ort lint bench fuzz vulncheck golden torchserve test-torchserve peers test-peers oip-client test-oip-client mlserver test-mlserver help cc
 
 run: ort ## build quickly and start the workbench; ARGS="..." are its arguments
 	@go build -o bin/dev/ ./cmd/sweetspot
@@ -42,8 +42,12 @@ test-long: ort ## what make test does in small sizes, in full: 15 minutes, no ra
 pictures: ort ## the pictures and the recordings of docs/screens, from real sessions: three minutes; with SWEETSPOT_PEERS also that with LitServe
 	go test -run='^TestColdStart|^TestPictures|^TestPeerOnScreen' ./cmd/sweetspot -args -pictures $(CURDIR)/docs/screens
 
-soak: ort ## two minutes of four busy models, changed while clients come and go
-	go run ./cmd/bench soak -full
+soak: ort ## ten minutes (TIME) of four overloaded models, changed beside sweeps, with good, bad, slow and vanishing clients
+	go run ./cmd/bench soak -full $(if $(TIME),-time $(TIME))
+
+chaos: ort ## kill -9, signals, full disks, stalls and runtime errors, each at SEEDS moments, 10 unless told: ten minutes
+	go test -count=1 -timeout=60m -run='^TestChaos' ./cmd/sweetspot -args -seeds $(or $(SEEDS),10)
+	go test -count=1 -run='^TestChaos|^TestSilentEngine|^TestFaults|^TestIncompleteLineStays' ./engine/server ./sweep/target/local ./profiles
 
 check: test ## test, by its other name
 

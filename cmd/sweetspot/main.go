@@ -123,6 +123,7 @@ type signals struct {
 
 func watchSignals() (context.Context, *signals) {
 	ctx, cancel := context.WithCancelCause(context.Background())
+	ignoreFileLimit()
 	s := &signals{ch: make(chan os.Signal, 2), done: make(chan struct{}), got: make(chan os.Signal, 1)}
 	signal.Notify(s.ch, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
