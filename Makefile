@@ -47,7 +47,8 @@ soak: ort ## ten minutes (TIME) of four overloaded models, changed beside sweeps
 
 chaos: ort ## kill -9, signals, full disks, stalls and runtime errors, each at SEEDS moments, 10 unless told: ten minutes
 	go test -count=1 -timeout=60m -run='^TestChaos' ./cmd/sweetspot -args -seeds $(or $(SEEDS),10)
-	go test -count=1 -run='^TestChaos|^TestSilentEngine|^TestFaults|^TestIncompleteLineStays' ./engine/server ./sweep/target/local ./profiles
+	go test -count=1 -run='^TestChaos|^TestSilentEngine|^TestFaults|^TestIncompleteLineStays|^TestFolderGone|^TestKilledWhileIdle' \
+		./engine/server ./engine/logfile ./engine/backend/python ./sweep/target/local ./profiles
 
 check: test ## test, by its other name
 

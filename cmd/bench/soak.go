@@ -70,10 +70,8 @@ func (e *env) soaks() soakBudget {
 		return soakBudget{time.Second, e.length / 2, e.length / 2, 10, 4}
 	case e.budget.mode == full.mode:
 		return soakBudget{time.Second, soakTime / 2, soakTime / 2, 10, 4}
-	case e.budget.mode == quick.mode:
-		return soakBudget{500 * time.Millisecond, 5 * time.Second, 10 * time.Second, 2, 4}
 	}
-	return soakBudget{100 * time.Millisecond, 300 * time.Millisecond, 300 * time.Millisecond, 1, 2}
+	return soakBudget{500 * time.Millisecond, 5 * time.Second, 10 * time.Second, 2, 4}
 }
 
 // measureSoak serves four models with twice the capacity of the machine while all

@@ -141,9 +141,9 @@ func (c *soakClients) stall(ctx context.Context, id, n int) {
 
 // badRequest is a request that must be refused with one of the statuses, or for load.
 type badRequest struct {
-	method, model string
-	body          handler.Body
-	want          []int
+	method, path string
+	body         handler.Body
+	want         []int
 }
 
 // badRequests returns requests that must be refused. good is a body of the model.
@@ -152,16 +152,17 @@ func badRequests(model string, good handler.Body) []badRequest {
 	half := handler.Body{Type: good.Type, Data: good.Data[:len(good.Data)/2]}
 	long := handler.Body{Type: good.Type, Data: append(good.Data[:len(good.Data):len(good.Data)], 1, 2, 3)}
 	bad, none := []int{http.StatusBadRequest}, []int{http.StatusNotFound}
+	predict := "/predictions/" + model
 	return []badRequest{
-		{http.MethodPost, model, text(`{"x": [1, 2`), bad},
-		{http.MethodPost, model, text(`[[1, 2], [3]]`), bad},
-		{http.MethodPost, model, text(`{"no such input": [1]}`), bad},
-		{http.MethodPost, model, text(strings.Repeat("[", 5000)), bad},
-		{http.MethodPost, model, half, bad},
-		{http.MethodPost, model, long, bad},
-		{http.MethodPost, model, handler.Body{Type: "image/png", Data: []byte("\x89PNG\r\n")}, []int{http.StatusBadRequest, http.StatusUnsupportedMediaType}},
-		{http.MethodPost, "no-such-model", good, none},
-		{http.MethodDelete, model, good, []int{http.StatusMethodNotAllowed}},
+		{http.MethodPost, predict, text(`{"x": [1, 2`), bad},
+		{http.MethodPost, predict, text(`[[1, 2], [3]]`), bad},
+		{http.MethodPost, predict, text(`{"no such input": [1]}`), bad},
+		{http.MethodPost, predict, text(strings.Repeat("[", 5000)), bad},
+		{http.MethodPost, predict, half, bad},
+		{http.MethodPost, predict, long, bad},
+		{http.MethodPost, predict, handler.Body{Type: "image/png", Data: []byte("\x89PNG\r\n")}, []int{http.StatusBadRequest, http.StatusUnsupportedMediaType}},
+		{http.MethodPost, "/predictions/no-such-model", good, none},
+		{http.MethodDelete, "/v1/models/" + model, good, []int{http.StatusMethodNotAllowed}}, // any method predicts
 	}
 }
 
@@ -169,17 +170,17 @@ func badRequests(model string, good handler.Body) []badRequest {
 func (c *soakClients) sendBad(ctx context.Context, id, n int) {
 	all := badRequests(c.model, c.payloads.bodies[id])
 	r := all[n%len(all)]
-	a := c.exchange(ctx, r.method, c.address(r.model), r.body)
+	a := c.exchange(ctx, r.method, "http://"+c.host+r.path, r.body)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.count.bad++
 	if a.err != nil {
-		c.unclear(fmt.Sprintf("%s /predictions/%s with %.40q: %v", r.method, r.model, r.body.Data, a.err))
+		c.unclear(fmt.Sprintf("%s %s with %.40q: %v", r.method, r.path, r.body.Data, a.err))
 		return
 	}
 	what := a.reason()
-	if what == "" && a.status != http.StatusServiceUnavailable && !slices.Contains(r.want, a.status) {
-		what = fmt.Sprintf("%s /predictions/%s with %.40q has the status %d, want %v", r.method, r.model, r.body.Data, a.status, r.want)
+	if a.status != http.StatusServiceUnavailable && !slices.Contains(r.want, a.status) {
+		what = fmt.Sprintf("%s %s with %s of %d bytes %.40q has the status %d, want %v", r.method, r.path, r.body.Type, len(r.body.Data), r.body.Data, a.status, r.want)
 	}
 	c.unclear(what)
 }

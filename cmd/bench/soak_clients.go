@@ -99,10 +99,8 @@ func (c *soakClients) send(ctx context.Context, plan []time.Duration, rng *rand.
 	})
 }
 
-// address is that of the predictions of a model.
-func (c *soakClients) address(model string) string {
-	return "http://" + c.host + "/predictions/" + model
-}
+// address is that of the predictions.
+func (c *soakClients) address() string { return "http://" + c.host + "/predictions/" + c.model }
 
 // soakAnswer is what a client has got.
 type soakAnswer struct {
@@ -186,14 +184,14 @@ func (c *soakClients) unclear(what string) {
 
 // sendOne sends a request and waits for its answer.
 func (c *soakClients) sendOne(ctx context.Context, id, _ int) {
-	c.finish(id, false, c.exchange(ctx, http.MethodPost, c.address(c.model), c.payloads.bodies[id]))
+	c.finish(id, false, c.exchange(ctx, http.MethodPost, c.address(), c.payloads.bodies[id]))
 }
 
 // abandon sends a request and closes the connection after up to 100 ms.
 func (c *soakClients) abandon(ctx context.Context, id, n int) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(n/10)*time.Millisecond)
 	defer cancel()
-	c.exchange(ctx, http.MethodPost, c.address(c.model), c.payloads.bodies[id]) // an answer in time is possible too
+	c.exchange(ctx, http.MethodPost, c.address(), c.payloads.bodies[id]) // an answer in time is possible too
 	c.countAbandoned()
 }
 
