@@ -13,16 +13,15 @@ import (
 // wallClock lists the differences of times that may be wrong after the clock of the machine was set, each with its
 // reason. All others are between two readings of the monotonic clock.
 var wallClock = map[string]string{
-	"engine/monitor/monitor.go: time.Since(g.At)":               "a reading of this process",
-	"cmd/sweetspot/follow.go: time.Since(s.At)":                 "a snapshot of this process",
-	"cmd/sweetspot/follow.go: later.At.Sub(s.At)":               "snapshots of this process",
-	"cmd/sweetspot/follow.go: last.At.Sub(h.Created)":           "the profile has no other time; negative is 0",
-	"cmd/sweetspot/follow.go: s.At.Sub(h.Created)":              "the profile of another process has no other time; negative is 0",
-	"tui/following.go: m.now.Sub(last.At.Add(duration))":        "the profile of another process has no other time; negative is 0",
-	"tui/following.go: m.now.Sub(s.Trials[len(s.Trials)-1].At)": "the age of a profile, as a text; negative is 0",
-	"tui/livecharts.go: m.snap.At.Sub(end)":                     "snapshots of this process",
-	"engine/archive/cache.go: now.Sub(e.used)":                  "times of files; a wrong one only removes an archive too early or too late",
-	"engine/archive/cache.go: now.Sub(info.ModTime())":          "times of files, compared with a day",
+	"engine/monitor/monitor.go: time.Since(g.At)":                 "a reading of this process",
+	"cmd/sweetspot/follow.go: time.Since(s.At)":                   "a snapshot of this process",
+	"cmd/sweetspot/follow.go: later.At.Sub(s.At)":                 "snapshots of this process",
+	"cmd/sweetspot/follow.go: last.At.Sub(h.Created)":             "the profile has no other time; negative is 0",
+	"cmd/sweetspot/follow.go: s.At.Sub(h.Created)":                "the profile of another process has no other time; negative is 0",
+	"tui/following.go: m.now.Sub(last.At.Add(duration))":          "the profile of another process has no other time; negative is 0",
+	"tui/following.go: m.now.Sub(s.Trials[len(s.Trials) - 1].At)": "the age of a profile, as a text; negative is 0",
+	"tui/livecharts.go: m.snap.At.Sub(end)":                       "snapshots of this process",
+	"engine/archive/cache.go: now.Sub(info.ModTime())":            "times of files, compared with a day",
 }
 
 // TestDurationsAreMonotonic: a duration is measured with the monotonic clock, so that a jump of the wall clock, by hours
