@@ -209,6 +209,9 @@ func countResponses(sent, got []byte) (n int64, err error) {
 			if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 				return n, fmt.Errorf("body of answer %d: %w in %.300q", n+1, err, got)
 			}
+			if req.Method == http.MethodHead && resp.StatusCode >= 400 && resp.Close {
+				_, _ = io.Copy(io.Discard, answers) // package http refuses a request before it looks at its method
+			}
 			interim = resp.StatusCode < 200
 		}
 		n++
