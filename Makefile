@@ -26,7 +26,7 @@ RACE := -race $(PURE:%=-gcflags=%=-race=false)
 UNRACED = $(shell grep -rlE --include='*_test.go' '^//go:build.*!race' .)
 
 .DEFAULT_GOAL := help
-.PHONY: run proto test test-long pictures soak check build release ort lint bench fuzz vulncheck golden mutants torchserve test-torchserve peers test-peers swiftshader test-webgpu oip-client test-oip-client mlserver test-mlserver slurm test-slurm test-kubernetes help cc
+.PHONY: run proto test test-long pictures soak chaos check build release ort lint bench fuzz vulncheck golden mutants torchserve test-torchserve peers test-peers swiftshader test-webgpu oip-client test-oip-client mlserver test-mlserver slurm test-slurm test-kubernetes help cc
 
 # One build of both programs compiles what they share once, with all cores; -w leaves out what only a debugger reads.
 run: cc ## build quickly and start the workbench; ARGS="..." are its arguments
@@ -53,8 +53,13 @@ test-long: ort ## what make test does in small sizes, in full: 15 minutes, no ra
 pictures: ort ## the pictures and the recordings of docs/screens, from real sessions: three minutes; with SWEETSPOT_PEERS also that with LitServe
 	go test -run='^TestColdStart|^TestPictures|^TestPeerOnScreen' ./cmd/sweetspot -args -pictures $(CURDIR)/docs/screens
 
-soak: ort ## two minutes of four busy models, changed while clients come and go
-	go run ./cmd/bench soak -full
+soak: ort ## ten minutes (TIME) of four overloaded models, changed beside sweeps, with good, bad, slow and vanishing clients
+	go run ./cmd/bench soak -full $(if $(TIME),-time $(TIME))
+
+chaos: ort ## kill -9, signals, full disks, stalls and runtime errors, each at SEEDS moments, 10 unless told: ten minutes
+	go test -count=1 -timeout=60m -run='^TestChaos' ./cmd/sweetspot -args -seeds $(or $(SEEDS),10)
+	go test -count=1 -run='^TestChaos|^TestSilentEngine|^TestFaults|^TestIncompleteLineStays|^TestFolderGone|^TestKilledWhileIdle' \
+		./engine/server ./engine/logfile ./engine/backend/python ./sweep/target/local ./profiles
 
 check: test ## test, by its other name
 
@@ -80,13 +85,8 @@ bench: ort ## benchmarks ten times into bench.new, compared with bench.old if it
 	go test -run='^$$' -bench=. -benchmem -count=10 ./... | tee bench.new
 	@test ! -f bench.old || $(TOOL) benchstat bench.old bench.new
 
-fuzz: ort ## every fuzz target for FUZZTIME, 30s unless told
-	@for dir in . $(BASELINE); do (cd $$dir; \
-	go test -list='^Fuzz' ./... | awk '/^Fuzz/ {f[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print f[i], $$2; n = 0}' | \
-	while read -r target pkg; do \
-		echo "$$target $$pkg"; \
-		go test -run='^$$' -fuzz="^$$target$$" -fuzztime=$${FUZZTIME:-30s} "$$pkg"; \
-	done); done
+fuzz: ort ## every fuzz target in turn, each for TIME, 30s unless told; prints how many inputs each tried
+	@go run ./cmd/fuzz -time $(or $(TIME),30s)
 
 vulncheck: cc ## known vulnerabilities in what the program calls; asks vuln.go.dev
 	$(TOOL) govulncheck ./...

@@ -108,6 +108,7 @@ var rooms = map[string]string{
 	"cmd/bench":                      "engine/... sweep/... profiles/... tui/... cmd/bench/judge",
 	"cmd/bench/judge":                "sweep/stat",
 	"cmd/ort":                        "engine/backend/onnx/ortlib",
+	"cmd/fuzz":                       "",
 }
 
 // What rooms of one kind share.

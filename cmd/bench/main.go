@@ -48,6 +48,7 @@ type bench struct {
 	fullLimit time.Duration // time limit with -full, if it is longer than that of the budget
 
 	quickLimit time.Duration // the same without -full
+	takesTime  bool          // -time says how long it runs
 }
 
 // benches lists the sets.
@@ -59,7 +60,10 @@ func benches() []bench {
 		{name: "serve", about: "which share of the time and rate of a bare session the engine reaches", run: measureServe},
 		{name: "lengths", about: "texts of different lengths: equal shapes, buckets and padding compared with padding all to 128", run: measureLengths},
 		{name: "apply", about: "how changes of the settings affect requests", run: measureApply},
-		{name: "soak", about: "whether each request gets one answer and memory stays constant, while four models are overloaded and changed", run: measureSoak},
+		{
+			name: "soak", about: "whether each request gets one answer and memory stays constant, while four models are overloaded and changed beside sweeps", run: measureSoak,
+			takesTime: true, quickLimit: 2 * time.Minute, fullLimit: 30 * time.Minute,
+		},
 		{name: "interval", about: "how often intervals, verdicts and corrected percentiles are right, on simulated servers", run: measureInterval, fullLimit: 2 * time.Hour},
 		{name: "overload", about: "verdicts about a real engine with more requests than its capacity, and with fewer", run: measureOverload, fullLimit: 30 * time.Minute},
 		{name: "search", about: "what searches find, in how many load tests, on devices whose best settings are known", run: measureSearch, parts: []string{partProblems, partPromise, partReplay}, fullLimit: 2 * time.Hour},
@@ -93,9 +97,12 @@ type env struct {
 	budget budget
 	only   []string // parts of the set to measure; empty for all
 	seed   uint64
-	cores  int // that the container may use
+	length time.Duration // of sets that take one; 0 is that of the budget
+	cores  int           // that the container may use
 	report *judge.Report
 	stderr io.Writer
+
+	environ []string // of child processes; nil is that of this one
 }
 
 // budget is how much a run measures.
@@ -131,6 +138,7 @@ type options struct {
 	json  bool
 	only  []string
 	seed  uint64
+	time  time.Duration
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -169,8 +177,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return nil
 	})
 	fs.Uint64Var(&o.seed, "seed", 1, "seed of everything random")
+	fs.DurationVar(&o.time, "time", 0, "time under load of soak; without it 10m with -full")
 	fs.Usage = func() {
-		fmt.Fprint(stderr, "usage: bench NAME... [-quick | -full] [-json] [-only PARTS] [-seed N]\n       bench list\n\nexample: bench overhead -full\n\n")
+		fmt.Fprint(stderr, "usage: bench NAME... [-quick | -full] [-json] [-only PARTS] [-time TIME] [-seed N]\n       bench list\n\nexample: bench overhead -full\n\n")
 		fs.PrintDefaults()
 	}
 	for {
@@ -222,14 +231,14 @@ func (o options) dispatch(ctx context.Context, stdin io.Reader, stdout, stderr i
 	if err != nil {
 		return 0, err
 	}
-	if err := checkParts(sets, o.only); err != nil {
+	if err := errors.Join(checkParts(sets, o.only), checkTime(sets, o.time)); err != nil {
 		return 0, err
 	}
 	self, err := os.Executable()
 	if err != nil {
 		return 0, err
 	}
-	e := &env{self: self, budget: quick, only: o.only, seed: o.seed, cores: monitor.Limits().Cores, stderr: stderr}
+	e := &env{self: self, budget: quick, only: o.only, seed: o.seed, length: o.time, cores: monitor.Limits().Cores, stderr: stderr}
 	if o.full {
 		e.budget = full
 	}
@@ -274,6 +283,25 @@ func checkParts(sets []bench, only []string) error {
 	return nil
 }
 
+// shortestSoak has enough load in each of its parts.
+const shortestSoak = 20 * time.Second
+
+// checkTime returns an error if the sets take no time of their own, or not this one.
+func checkTime(sets []bench, d time.Duration) error {
+	if d == 0 {
+		return nil
+	}
+	for _, b := range sets {
+		if !b.takesTime {
+			return fmt.Errorf("-time: %s has no time of its own; only soak has", b.name)
+		}
+	}
+	if d < shortestSoak {
+		return fmt.Errorf("-time %v: at least %v", d, shortestSoak)
+	}
+	return nil
+}
+
 func list(w io.Writer, asJSON bool) error {
 	if asJSON {
 		sets := map[string]string{}
@@ -309,7 +337,7 @@ func (e *env) measure(ctx context.Context, sets []bench) error {
 }
 
 func (e *env) runWithLimit(ctx context.Context, b bench) error {
-	limit := e.budget.limit
+	limit := e.budget.limit + 3*e.length
 	switch e.budget.mode {
 	case full.mode:
 		limit = max(limit, b.fullLimit)

@@ -124,7 +124,7 @@ type child struct {
 // startChild starts a child and reads its line, which is JSON, into ready.
 func (e *env) startChild(ctx context.Context, command string, ready any, args ...string) (*child, error) {
 	cmd := exec.CommandContext(ctx, e.self, append([]string{command}, args...)...)
-	cmd.Stderr = e.stderr
+	cmd.Env, cmd.Stderr = e.environ, e.stderr
 	cmd.WaitDelay = stopTime
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

@@ -29,7 +29,7 @@ func soakSpecs() []modelSpec {
 
 // The load of the soak.
 const (
-	soakShare       = 2.   // times the capacity of the machine
+	soakShare       = 2.   // times the capacity of the machine, by requests that are sent whole
 	soakBatch       = 16   // larger batches hardly increase the rates
 	soakMaxRate     = 300. // requests per second of a model, because the clients use the same cores
 	soakChange      = time.Second
@@ -61,26 +61,40 @@ type soakBudget struct {
 	models                 int // how many of soakSpecs
 }
 
-func (b budget) soaks() soakBudget {
-	switch b.mode {
-	case full.mode:
-		return soakBudget{time.Second, 30 * time.Second, 90 * time.Second, 6, 4}
-	case quick.mode:
-		return soakBudget{time.Second, 5 * time.Second, 10 * time.Second, 2, 4}
+// soakTime is the time under load of -full.
+const soakTime = 10 * time.Minute
+
+func (e *env) soaks() soakBudget {
+	switch {
+	case e.length > 0:
+		return soakBudget{time.Second, e.length / 2, e.length / 2, 10, 4}
+	case e.budget.mode == full.mode:
+		return soakBudget{time.Second, soakTime / 2, soakTime / 2, 10, 4}
 	}
-	return soakBudget{100 * time.Millisecond, 300 * time.Millisecond, 300 * time.Millisecond, 1, 2}
+	return soakBudget{500 * time.Millisecond, 5 * time.Second, 10 * time.Second, 2, 4}
 }
 
 // measureSoak serves four models with twice the capacity of the machine while all
-// knobs change. Some clients wait for their answers, others abandon requests. Every
-// request must get one answer, the correct one or a refusal, and the process must
-// not grow.
+// knobs change and sweeps run beside it. Some clients wait for their answers, others are slow, leave, or
+// send what must be refused. Every request that was sent whole must get one answer, the correct one or a refusal that
+// says why; the process must not grow, and nothing may be left after its end.
 func measureSoak(ctx context.Context, e *env) error {
-	srv, err := startModelServer(ctx, e)
+	left, err := newLeftovers()
 	if err != nil {
 		return err
 	}
-	return srv.stop(srv.measureSoak(ctx, e))
+	own := *e
+	own.environ = left.environ()
+	srv, err := startModelServer(ctx, &own)
+	if err == nil {
+		err = srv.measureSoak(ctx, &own)
+		left.watch(srv)
+		err = srv.stop(err)
+	}
+	if err == nil {
+		left.addFigures(e)
+	}
+	return errors.Join(err, left.remove())
 }
 
 // soakedModel is a model of the soak.
@@ -93,7 +107,7 @@ type soakedModel struct {
 }
 
 func (srv *modelServer) measureSoak(ctx context.Context, e *env) error {
-	b := e.budget.soaks()
+	b := e.soaks()
 	var models []*soakedModel
 	for i, m := range soakSpecs()[:b.models] {
 		one, err := srv.openSoaked(ctx, m, e.seed+uint64(i)<<16, e.cores)
@@ -105,6 +119,13 @@ func (srv *modelServer) measureSoak(ctx context.Context, e *env) error {
 	if err := srv.setSoakRates(ctx, models, e.cores, b.capacity); err != nil {
 		return err
 	}
+	sweeps := startSoakSweeps(ctx, e)
+	err := srv.soakUnderLoad(ctx, e, b, models)
+	return errors.Join(err, sweeps.stop(e))
+}
+
+// soakUnderLoad sends to the models, first without judging, then in parts, and adds the figures.
+func (srv *modelServer) soakUnderLoad(ctx context.Context, e *env, b soakBudget, models []*soakedModel) error {
 	counts, err := srv.sendFor(ctx, models, b.warm, e.seed)
 	if err != nil {
 		return err
@@ -129,8 +150,8 @@ func (srv *modelServer) measureSoak(ctx context.Context, e *env) error {
 	srv.addUnaccounted(ctx, e, models)
 	when := fmt.Sprintf("after %v and %v", b.warm, b.warm+b.judged)
 	srv.addLeftFigures(e, "soak", first, last, when)
-	f := growthFigure(idleRSS, b.judged.Minutes())
-	if e.budget.mode != full.mode { // the process has not reached its final size
+	f := growthFigure(idleRSS, b.judged)
+	if b.judged < soakTime/2 { // the process has not reached its final size
 		f.Interval.Low, f.Interval.High = math.NaN(), math.NaN()
 		f.Detail += ", too short to decide"
 	}
@@ -184,7 +205,7 @@ func (srv *modelServer) sendFor(ctx context.Context, models []*soakedModel, d ti
 	defer cancel()
 	var clients []*soakClients
 	for i, m := range models {
-		clients = append(clients, startSoakClients(ctx, "http://"+srv.Predict+"/predictions/"+m.Name, m, seed+uint64(i)<<16))
+		clients = append(clients, startSoakClients(ctx, srv.Predict, m, seed+uint64(i)<<16))
 	}
 	err := srv.keepChanging(limited, models)
 	var counts soakCounts
@@ -264,12 +285,18 @@ func (e *env) addSoakCounts(c soakCounts, models []*soakedModel) {
 		numbers[i] = judge.Number(m.rate)
 	}
 	rates := strings.Join(numbers, ", ")
-	detail := fmt.Sprintf("%d requests to %d models at %s/s, %d answered, %d refused, %d abandoned", c.sent, len(models), rates, c.ok, c.refused, c.abandoned)
+	detail := fmt.Sprintf("%d requests sent whole to %d models at %s/s, %d answered, %d of them to slow clients, %d refused",
+		c.sent, len(models), rates, c.ok, c.slow, c.refused)
+	bad := fmt.Sprintf("%d refused for load and %d that must be refused; %d more were not sent whole or not waited for", c.refused, c.bad, c.abandoned)
+	if c.example != "" {
+		bad += "; the first: " + c.example
+	}
 	for _, f := range []struct {
-		name string
-		n    int
-	}{{"failed", c.failed}, {"lost", c.lost}, {"mixed-up", c.wrongAnswers}} {
-		e.report.Add(judge.Figure{Name: "soak." + f.name, Value: float64(f.n), Unit: "count", Detail: detail})
+		name   string
+		n      int
+		detail string
+	}{{"failed", c.failed, detail}, {"lost", c.lost, detail}, {"mixed-up", c.wrongAnswers, detail}, {"unclear", c.unclear, bad}} {
+		e.report.Add(judge.Figure{Name: "soak." + f.name, Value: float64(f.n), Unit: "count", Detail: f.detail})
 	}
 }
 
@@ -292,24 +319,26 @@ func (srv *modelServer) addUnaccounted(ctx context.Context, e *env, models []*so
 	})
 }
 
-// growthFigure is the growth of the process per minute of load, as a share of its
+// growthFigure is the growth of the process over the judged time, as a share of its
 // mean: the slope of a line through its idle sizes, with Student's interval. Sizes
 // under load would vary much more, with the settings.
-func growthFigure(idleRSS []float64, minutes float64) judge.Figure {
+func growthFigure(idleRSS []float64, judged time.Duration) judge.Figure {
 	iv, mean := slope(idleRSS), stat.Mean(idleRSS).Value
-	scale := float64(len(idleRSS)-1) / minutes / mean
+	scale := float64(len(idleRSS)-1) / mean
 	iv.Value, iv.Low, iv.High = iv.Value*scale, iv.Low*scale, iv.High*scale
 	return judge.Figure{
 		Name: "soak.growth", Value: iv.Value, Unit: "share", Interval: &iv,
-		Detail: fmt.Sprintf("of the resident memory when idle, per minute of load; %d times, %.0f to %.0f MB",
-			len(idleRSS), slices.Min(idleRSS)/1e6, slices.Max(idleRSS)/1e6),
+		Detail: fmt.Sprintf("of the resident memory when idle, over the last %v of load; %d times, %.0f to %.0f MB",
+			judged, len(idleRSS), slices.Min(idleRSS)/1e6, slices.Max(idleRSS)/1e6),
 	}
 }
 
+// student are the quantiles of Student's distribution for 95% intervals, by degrees of freedom from 1.
+var student = [...]float64{12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228}
+
 // slope is the slope per step of the least-squares line through the values, with its
-// 95% interval.
+// 95% interval. The interval has no ends for fewer than 3 values.
 func slope(values []float64) stat.Interval {
-	const t95 = 2.571 // Student's t with the 5 degrees of freedom of -full
 	n, mean := float64(len(values)), stat.Mean(values).Value
 	var xx, xy float64
 	for i, v := range values {
@@ -321,6 +350,10 @@ func slope(values []float64) stat.Interval {
 		r := v - mean - b*(float64(i)-(n-1)/2)
 		squares += r * r
 	}
-	half := t95 * math.Sqrt(squares/(n-2)/xx)
+	freedom := len(values) - 2
+	if freedom < 1 {
+		return stat.Interval{Value: b, Low: math.NaN(), High: math.NaN()}
+	}
+	half := student[min(freedom, len(student))-1] * math.Sqrt(squares/(n-2)/xx)
 	return stat.Interval{Value: b, Low: b - half, High: b + half}
 }

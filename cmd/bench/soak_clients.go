@@ -3,14 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"sync"
 	"time"
 
+	"sweetspot/engine/handler"
+	"sweetspot/engine/tensor"
 	"sweetspot/sweep/load"
 )
 
@@ -20,98 +23,181 @@ const soakPayloadDistance = .02
 
 // soakCounts counts the outcomes of requests.
 type soakCounts struct {
-	requestCounts
-	ok        int
-	abandoned int // the client closed the connection before the answer
+	requestCounts        // of requests that were sent whole and waited for
+	ok, slow      int    // answered; of these, those whose clients were slow
+	abandoned     int    // the client closed the connection before the body or the answer was complete
+	bad           int    // must be refused
+	unclear       int    // bad requests that were not refused, and refusals that do not say why
+	example       string // the first of these
 }
 
 func (c *soakCounts) add(o soakCounts) {
 	c.requestCounts.add(o.requestCounts)
 	c.ok += o.ok
+	c.slow += o.slow
 	c.abandoned += o.abandoned
+	c.bad += o.bad
+	c.unclear += o.unclear
+	if c.example == "" {
+		c.example = o.example
+	}
 }
 
-// soakClients send to one model at random times. They abandon a third of the
-// requests: half of these before the answer, half in the middle of the body.
+// soakClients send to one model at random times. Of 30 requests 20 are sent whole and waited for, four of these by slow
+// clients; 7 are abandoned, and 3 must be refused.
 type soakClients struct {
-	address  string
-	payloads *payloadSet
-	http     *http.Client
-	stopped  chan struct{} // closed by stop; nothing is sent after it
-	wg       sync.WaitGroup
+	host, model string
+	payloads    *payloadSet
+	http        *http.Client
+	stopped     chan struct{} // closed by stop; nothing is sent after it
+	wg          sync.WaitGroup
 
 	mu    sync.Mutex // guards count
 	count soakCounts
 }
 
-// startSoakClients sends until stop is called or ctx ends.
-func startSoakClients(ctx context.Context, address string, m *soakedModel, seed uint64) *soakClients {
+// The numbers of requests of each kind among all.
+const (
+	soakKinds = 30
+	soakWhole = 20
+)
+
+// startSoakClients sends until stop is called or ctx ends. The rate of the model is that of the requests that are sent whole.
+func startSoakClients(ctx context.Context, host string, m *soakedModel, seed uint64) *soakClients {
 	c := &soakClients{
-		address: address, payloads: m.payloads, stopped: make(chan struct{}),
+		host: host, model: m.Name, payloads: m.payloads, stopped: make(chan struct{}),
 		http: &http.Client{Timeout: answerTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 1000}},
 	}
-	plan := load.Plan(load.Spec{Mode: load.Open, Rate: m.rate}, seed, full.limit, 0)
+	plan := load.Plan(load.Spec{Mode: load.Open, Rate: m.rate * soakKinds / soakWhole}, seed, soakPlan, 0)
 	c.wg.Go(func() { c.send(ctx, plan, rand.New(rand.NewPCG(seed, 8))) })
 	return c
 }
 
+// soakPlan is longer than the longest part.
+const soakPlan = time.Hour
+
 func (c *soakClients) send(ctx context.Context, plan []time.Duration, rng *rand.Rand) {
 	callAtTimes(ctx, plan, c.stopped, func() {
-		id, timeout := rng.IntN(len(c.payloads.bodies)), time.Duration(rng.IntN(100))*time.Millisecond
-		switch rng.IntN(6) {
-		case 0:
-			c.wg.Go(func() { c.abandon(ctx, id, timeout) })
-		case 1:
-			c.wg.Go(func() { c.abandonUpload(ctx, id) })
+		id, n := rng.IntN(len(c.payloads.bodies)), rng.IntN(1000)
+		call := func(f func(context.Context, int, int)) { c.wg.Go(func() { f(ctx, id, n) }) }
+		switch kind := rng.IntN(soakKinds); {
+		case kind < soakWhole-4:
+			call(c.sendOne)
+		case kind < soakWhole-2:
+			call(c.trickle)
+		case kind < soakWhole:
+			call(c.readSlowly)
+		case kind < soakWhole+3:
+			call(c.abandon)
+		case kind < soakWhole+6:
+			call(c.vanish)
+		case kind < soakWhole+7:
+			call(c.stall)
 		default:
-			c.wg.Go(func() { c.sendOne(ctx, id) })
+			call(c.sendBad)
 		}
 	})
 }
 
-// sendOne sends a request and waits for its answer. The answer is correct if it is
+// address is that of the predictions.
+func (c *soakClients) address() string { return "http://" + c.host + "/predictions/" + c.model }
+
+// soakAnswer is what a client has got.
+type soakAnswer struct {
+	status int
+	header http.Header
+	body   []byte
+	err    error
+}
+
+// exchange sends a request and reads its answer.
+func (c *soakClients) exchange(ctx context.Context, method, address string, b handler.Body) (a soakAnswer) {
+	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(b.Data))
+	if err != nil {
+		return soakAnswer{err: err}
+	}
+	req.Header.Set("Content-Type", b.Type)
+	req.Header.Set("Accept", handler.TypeRaw)
+	res, err := c.http.Do(req)
+	if err != nil {
+		return soakAnswer{err: err}
+	}
+	return readSoakAnswer(res)
+}
+
+// readSoakAnswer reads the body of an answer and closes it.
+func readSoakAnswer(res *http.Response) soakAnswer {
+	defer res.Body.Close()
+	a := soakAnswer{status: res.StatusCode, header: res.Header}
+	a.body, a.err = io.ReadAll(res.Body)
+	return a
+}
+
+// reason checks that an error says what is wrong. It returns "", or what is missing.
+func (a soakAnswer) reason() string {
+	var e struct {
+		Code          int
+		Type, Message string
+	}
+	switch err := json.Unmarshal(a.body, &e); {
+	case err != nil:
+		return fmt.Sprintf("status %d with the body %.100q", a.status, a.body)
+	case e.Code != a.status || e.Message == "" || e.Type == "":
+		return fmt.Sprintf("status %d with the error %+v", a.status, e)
+	case a.status == http.StatusServiceUnavailable && a.header.Get("Retry-After") == "":
+		return fmt.Sprintf("status 503 without Retry-After: %s", e.Message)
+	}
+	return ""
+}
+
+// finish counts the outcome of a request that was sent whole. The answer is correct if it is
 // nearest to that of its payload, with any error, because precisions change answers
 // by more than half of soakPayloadDistance.
-func (c *soakClients) sendOne(ctx context.Context, id int) {
-	status, answer, err := post(ctx, c.http, c.address, c.payloads.bodies[id])
+func (c *soakClients) finish(id int, slow bool, a soakAnswer) {
+	var numbers []float64
+	if a.status == http.StatusOK && a.err == nil {
+		numbers = tensor.Tensor{Type: tensor.Float32, Data: a.body}.Numbers()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.count.count(c.payloads, id, math.Inf(1), status, answer, err) {
+	if c.count.count(c.payloads, id, math.Inf(1), a.status, numbers, a.err) {
 		c.count.ok++
+		if slow {
+			c.count.slow++
+		}
+	}
+	if a.err == nil && a.status != http.StatusOK {
+		c.unclear(a.reason())
 	}
 }
 
-// abandon sends a request and closes the connection after timeout.
-func (c *soakClients) abandon(ctx context.Context, id int, timeout time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+// unclear counts a refusal that is not clear, if what is not empty. The lock is held.
+func (c *soakClients) unclear(what string) {
+	if what == "" {
+		return
+	}
+	c.count.unclear++
+	if c.count.example == "" {
+		c.count.example = c.model + ": " + what
+	}
+}
+
+// sendOne sends a request and waits for its answer.
+func (c *soakClients) sendOne(ctx context.Context, id, _ int) {
+	c.finish(id, false, c.exchange(ctx, http.MethodPost, c.address(), c.payloads.bodies[id]))
+}
+
+// abandon sends a request and closes the connection after up to 100 ms.
+func (c *soakClients) abandon(ctx context.Context, id, n int) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(n/10)*time.Millisecond)
 	defer cancel()
-	_, _, _ = post(ctx, c.http, c.address, c.payloads.bodies[id]) // an answer in time is possible too
+	c.exchange(ctx, http.MethodPost, c.address(), c.payloads.bodies[id]) // an answer in time is possible too
 	c.countAbandoned()
-}
-
-// abandonUpload sends half of a body and closes the connection.
-func (c *soakClients) abandonUpload(ctx context.Context, id int) {
-	defer c.countAbandoned()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.address, nil)
-	if err != nil {
-		return
-	}
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", req.URL.Host)
-	if err != nil {
-		return
-	}
-	defer conn.Close()
-	data := c.payloads.bodies[id].Data
-	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(data[:len(data)/2])), int64(len(data))
-	req.Header.Set("Content-Type", c.payloads.bodies[id].Type)
-	_ = req.Write(conn) // fails, because the body is shorter than its length
 }
 
 func (c *soakClients) countAbandoned() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.count.sent++
 	c.count.abandoned++
 }
 

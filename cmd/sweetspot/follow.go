@@ -167,11 +167,11 @@ func snapshotOf(p *profiles.Profile) *session.Snapshot {
 		last := p.Trials[n-1]
 		s.Settings, s.Load, s.Live.Verdict = last.Settings, last.Load, last.Verdict
 		s.Info.Options, s.Info.Limits.Rule = last.Options, last.Options.Rule
-		w.Elapsed = last.At.Sub(h.Created)
+		w.Elapsed = max(last.At.Sub(h.Created), 0) // the clock of the machine may have been set back
 	}
 	w.State, w.Problem = followedState(p)
 	if !w.State.Ended() {
-		w.Elapsed = s.At.Sub(h.Created)
+		w.Elapsed = max(s.At.Sub(h.Created), 0)
 	}
 	s.Messages = followedMessages(p)
 	return s

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"sync"
@@ -84,7 +85,7 @@ func (a *app) code(c *cobra.Command, args []string, err error) int {
 	switch {
 	case errors.As(err, &quit):
 		return quit.code
-	case a.signal.code() != 0 && (err == nil || errors.Is(err, context.Canceled)):
+	case a.signal.code() != 0 && (err == nil || errors.Is(err, context.Canceled) || terminalGone(err)):
 		return a.signal.code()
 	case err == nil:
 		return exitYes
@@ -92,6 +93,13 @@ func (a *app) code(c *cobra.Command, args []string, err error) int {
 	a.printError(err)
 	a.printFailure(c, args, err)
 	return exitError
+}
+
+// terminalGone reports whether an error is that of a write to a terminal that has gone, of which the signal HUP has
+// told before.
+func terminalGone(err error) bool {
+	e, ok := errors.AsType[*fs.PathError](err)
+	return ok && (e.Path == os.Stdout.Name() || e.Path == os.Stderr.Name()) && errors.Is(e.Err, syscall.EIO)
 }
 
 // printError prints an error as one line, and its hint, if it has one, as another.
@@ -126,6 +134,7 @@ type signals struct {
 
 func watchSignals() (context.Context, *signals) {
 	ctx, cancel := context.WithCancelCause(context.Background())
+	ignoreFileLimit()
 	s := &signals{ch: make(chan os.Signal, 2), done: make(chan struct{}), got: make(chan os.Signal, 1)}
 	signal.Notify(s.ch, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -104,8 +106,8 @@ func (a *app) writeReport(ps []*profiles.Profile, f reportFlags) error {
 	return err
 }
 
-// writeTree writes files into a folder. Before anything is written it checks that no file exists
-// with another content, unless force is set.
+// writeTree writes files into a folder, each completely or not at all. Before anything is written it checks that no
+// file exists with another content, unless force is set.
 func writeTree(dir string, files []report.File, force bool) error {
 	for _, f := range files {
 		path := filepath.Join(dir, filepath.FromSlash(f.Path))
@@ -119,9 +121,28 @@ func writeTree(dir string, files []report.File, force bool) error {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
-		if err := os.WriteFile(path, f.Data, 0o644); err != nil {
+		if err := writeWhole(path, f.Data); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// writeWhole writes a file completely or not at all, also on a full disk. The target of a link is written, and a device, which
+// has no halves, as it is.
+func writeWhole(path string, data []byte) error {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return os.WriteFile(path, data, 0o644)
+	}
+	err := writeNew(path, true, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+	if e, ok := errors.AsType[*fs.PathError](err); ok { // without the name of the temporary file
+		return fmt.Errorf("%s: %w", path, e.Err)
+	}
+	return err
 }

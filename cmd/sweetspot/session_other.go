@@ -10,3 +10,5 @@ import (
 func newSession() *syscall.SysProcAttr { return nil }
 
 func restorerIgnores() []os.Signal { return []os.Signal{os.Interrupt} }
+
+func ignoreFileLimit() {}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"os/signal"
 	"syscall"
 )
 
@@ -14,3 +15,7 @@ func newSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: tru
 func restorerIgnores() []os.Signal {
 	return []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTTOU}
 }
+
+// ignoreFileLimit makes a write beyond the limit of ulimit -f an error, as on a full disk. The signal of that limit would
+// end the program in the middle of what it does, with a stack trace.
+func ignoreFileLimit() { signal.Ignore(syscall.SIGXFSZ) }

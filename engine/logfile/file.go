@@ -21,13 +21,21 @@ const (
 func AppendTime(b []byte, t time.Time) []byte { return t.AppendFormat(b, "2006-01-02T15:04:05,000") }
 
 // File is a file that is appended to. When it has 100 MB, it is renamed to .1, the one before to
-// .2, and so on; five of them are kept. It is not safe for concurrent use.
+// .2, and so on; five of them are kept. After an error, as of a full disk, it ends with a whole line, and the next
+// write tries again. It is not safe for concurrent use.
 type File struct {
 	path string
 	most int64
 	keep int
-	f    *os.File
+	f    appended // nil after Close, and after it could not be opened again
 	size int64
+}
+
+// appended is what File needs of an *os.File.
+type appended interface {
+	Write([]byte) (int, error)
+	Truncate(size int64) error
+	Close() error
 }
 
 // Open opens a file, or creates it.
@@ -54,18 +62,31 @@ func (r *File) Write(lines []byte) (int, error) {
 	if len(lines) == 0 {
 		return 0, nil
 	}
+	if r.f == nil {
+		if err := r.open(); err != nil {
+			return 0, err
+		}
+	}
 	if r.size+int64(len(lines)) > r.most && r.size > 0 {
 		if err := r.roll(); err != nil {
 			return 0, err
 		}
 	}
 	n, err := r.f.Write(lines)
+	if err != nil { // without a part of a line, which the next one would continue
+		if failed := r.f.Truncate(r.size); failed != nil {
+			r.size += int64(n)
+			return n, errors.Join(err, failed)
+		}
+		return 0, err
+	}
 	r.size += int64(n)
-	return n, err
+	return n, nil
 }
 
 func (r *File) roll() error {
 	err := r.f.Close()
+	r.f = nil
 	for i := r.keep; i > 0; i-- {
 		from := r.path
 		if i > 1 {

@@ -3,9 +3,7 @@ package server_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -21,7 +19,6 @@ import (
 	"sweetspot/engine/api/wire"
 	"sweetspot/engine/enginetest"
 	"sweetspot/engine/knob"
-	"sweetspot/engine/server"
 	"sweetspot/engine/tensor"
 )
 
@@ -132,65 +129,4 @@ func checkAnswer(t *testing.T, api string, w *httptest.ResponseRecorder) {
 	if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil || e.Message == nil && e.Status == nil && e.Ready == nil {
 		t.Errorf("%s: %d without an error body: %v %.200q", api, w.Code, err, w.Body)
 	}
-}
-
-// FuzzConnection sends bytes that may be no HTTP to a real listener. The server answers or
-// closes the connection, and answers the next client.
-func FuzzConnection(f *testing.F) {
-	for _, text := range []string{
-		"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n",
-		"POST /predictions/m HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n[1]",
-		"POST /predictions/m HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n[1]\r\n0\r\n\r\n",
-		"POST /predictions/m HTTP/1.1\r\nHost: localhost\r\nContent-Length: 30\r\n\r\n[1]",
-		"POST /predictions/m HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n[1]",
-		"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
-		"GET http://other/ping HTTP/1.0\r\n\r\n",
-		"\x16\x03\x01",
-		"",
-	} {
-		f.Add([]byte(text))
-	}
-	d := newDoubler()
-	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"doubler": d}, Cores: 2})
-	one := func(name string) []tensor.Spec {
-		return []tensor.Spec{{Name: name, Type: tensor.Uint8, Shape: []int64{1}}}
-	}
-	c := knob.Config{Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.Eager}}
-	if err := e.Load(f.Context(), &engine.Model{Name: "m", Version: "1.0", Backend: "doubler", BatchAxis: true, Inputs: one("x"), Outputs: one("y")}, c); err != nil {
-		f.Fatal(err)
-	}
-	s, err := server.Open(server.Config{Inference: anyPort, Management: anyPort}, e)
-	if err != nil {
-		f.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	f.Cleanup(func() {
-		cancel()
-		if err := errors.Join(<-ended, e.Close(context.Background())); err != nil {
-			f.Error(err)
-		}
-	})
-	f.Fuzz(func(t *testing.T, sent []byte) {
-		conn, err := net.Dial("tcp", s.Addrs().Inference)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		_ = conn.SetDeadline(time.Now().Add(time.Minute)) // a guard
-		_, _ = conn.Write(sent)                           // the server may have closed it
-		_ = conn.(*net.TCPConn).CloseWrite()
-		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Fatalf("no answer and no end to %q", sent)
-		}
-		resp, err := http.Post("http://"+s.Addrs().Inference+"/predictions/m", "application/json", strings.NewReader("[21]"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 200 || string(body) != "[42]\n" {
-			t.Errorf("afterwards: %d %s", resp.StatusCode, body)
-		}
-	})
 }

@@ -20,6 +20,7 @@ import (
 // Time limits of a child, and lines of its stderr.
 const (
 	startLimit = 5 * time.Minute // including the loading of the model, which takes minutes for workers in Python
+	callLimit  = 2 * startLimit  // of a change of settings, which may load the model again and drain the old workers
 	stopLimit  = 5 * time.Second // from closing its stdin until it is killed
 	tailLines  = 20              // number of last lines of stderr that are kept for the error
 )
@@ -40,6 +41,7 @@ type child struct {
 	token     string
 	addresses handshake
 	tail      *stderrTail
+	killed    string        // why kill was called; "" if it was not
 	done      chan struct{} // closed after the end of the process
 	err       error         // how it ended; valid after done is closed
 }
@@ -128,7 +130,21 @@ func (c *child) hasEnded() bool {
 // deathError returns the error of a process that has ended without being stopped.
 func (c *child) deathError() error {
 	cause, last := c.tail.summary()
+	if c.killed != "" {
+		return &DiedError{How: c.killed, Tail: last}
+	}
 	return &DiedError{How: exitText(c.err), Cause: cause, Tail: last}
+}
+
+// kill ends a process that does not react any more, also one that is stopped by a signal. why is then how it has
+// died. It returns after its end. The owner of the child calls it from one goroutine at a time.
+func (c *child) kill(why string) {
+	if c.hasEnded() {
+		return
+	}
+	c.killed = why
+	_ = c.cmd.Process.Kill() // it may have ended just now
+	<-c.done
 }
 
 // exitText says how a process has ended.

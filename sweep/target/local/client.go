@@ -24,8 +24,16 @@ type client struct {
 	http  *http.Client
 }
 
-func newClient(addr, token string) *client {
-	return &client{"http://" + addr, token, &http.Client{Transport: &http.Transport{Proxy: nil, MaxIdleConns: 2}}}
+// newClient returns the client of a child that listens at addr. A call that is not answered within limit is an error for
+// which isSilent is true.
+func newClient(addr, token string, limit time.Duration) *client {
+	return &client{"http://" + addr, token, &http.Client{Timeout: limit, Transport: &http.Transport{Proxy: nil, MaxIdleConns: 2}}}
+}
+
+// isSilent reports whether err is that of a call that was not answered within its limit.
+func isSilent(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 func (c *client) close() { c.http.CloseIdleConnections() }

@@ -30,7 +30,7 @@ func targetOf(t *testing.T, h http.HandlerFunc) *Target {
 	t.Cleanup(s.Close)
 	out := &Target{
 		child:        &child{done: make(chan struct{})},
-		client:       newClient(strings.TrimPrefix(s.URL, "http://"), "word"),
+		client:       newClient(strings.TrimPrefix(s.URL, "http://"), "word", time.Minute),
 		lastSettings: knob.Default(knob.TorchServe),
 	}
 	out.info.Model.Name, out.info.Options.Rule = "m/1", knob.Eager

@@ -8,6 +8,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,9 @@ type Config struct {
 	Seed    uint64                          // of random bodies
 	GPU     func(device string) monitor.GPU // opens the GPUs that a device names, for the monitor; nil for none
 	Timeout time.Duration                   // of requests; 0 is the timeout of the SLA, and 30 s for live load
+	// CallLimit is how long the child may take for one call of its control API, which may load the model. A child that takes
+	// longer is killed, and counts as died. 0 is 10 minutes.
+	CallLimit time.Duration
 	// MaxRequestSize is what the command tells the child to take, in bytes; 0 if nothing. It
 	// is only reported.
 	MaxRequestSize int64
@@ -92,7 +96,7 @@ func (t *Target) startChild(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cl := newClient(c.addresses.Management, c.token)
+	cl := newClient(c.addresses.Management, c.token, cmp.Or(t.cfg.CallLimit, callLimit))
 	info, err := cl.info(ctx)
 	if err != nil {
 		c.stop()
@@ -223,10 +227,14 @@ func (t *Target) optionsInForce() knob.Options {
 }
 
 // cause returns the error of the child's death if the child has died, and otherwise err. A
-// connection breaks a moment before the end of the process is known. The lock is held.
+// connection breaks a moment before the end of the process is known. A child that did not answer is killed, because
+// its model or its process hangs, and would do so for ever. The lock is held.
 func (t *Target) cause(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return err
+	}
+	if isSilent(err) {
+		t.child.kill(fmt.Sprintf("it did not answer within %v and was killed", cmp.Or(t.cfg.CallLimit, callLimit)))
 	}
 	select {
 	case <-t.child.done:
