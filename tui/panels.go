@@ -206,11 +206,12 @@ func (m *model) drawResources(p pane) {
 
 // eachGPU is the use of each of several GPUs: "each 83 79 0 12%".
 func eachGPU(all []trial.GPUShare) string {
-	text := "each"
+	var text strings.Builder
+	text.WriteString("each")
 	for _, g := range all {
-		text += " " + na(g.PercentMean)
+		text.WriteString(" " + na(g.PercentMean))
 	}
-	return text + "%"
+	return text.String() + "%"
 }
 
 // drawHost draws the row of the machine: its cores, the use by others, and the load average.

@@ -27,6 +27,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -89,13 +90,14 @@ func New(path string, cores int, log *slog.Logger) (*Backend, error) {
 // Runtime returns the name of the runtime with its usable providers: "onnxruntime 1.27.0 cpu",
 // "onnxruntime 1.27.0 cpu cuda".
 func (b *Backend) Runtime() string {
-	text := "onnxruntime " + b.version + " cpu"
+	var text strings.Builder
+	text.WriteString("onnxruntime " + b.version + " cpu")
 	for _, f := range b.place.gpus.Findings {
 		if f.Usable {
-			text += " " + string(f.Provider)
+			text.WriteString(" " + string(f.Provider))
 		}
 	}
-	return text
+	return text.String()
 }
 
 // Spins returns true: spinning is faster if every thread has a core.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -76,10 +77,8 @@ func (h *head) field(line string) bool {
 	case "Transfer-Encoding", "Trailer", "Expect", "Upgrade", "Pragma", "Http2-Settings":
 		return false
 	}
-	for _, other := range h.names {
-		if other == name {
-			return false
-		}
+	if slices.Contains(h.names, name) {
+		return false
 	}
 	h.names, h.values = append(h.names, name), append(h.values, value)
 	return true

@@ -352,7 +352,7 @@ func (f *failing) Accept() (net.Conn, error) {
 	return f.Listener.Accept()
 }
 
-type temporary struct{ error }
+type temporary struct{}
 
 func (temporary) Error() string   { return "too many open files" }
 func (temporary) Timeout() bool   { return false }
