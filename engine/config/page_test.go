@@ -25,7 +25,7 @@ var different = map[string]string{
 	"load_models":              "the same, but a model that cannot be loaded ends the start, and a URL is refused",
 	"models":                   "the same; what it does not say is a default of sweetspot: without a delay 0 ms under the `eager` rule, 100 under `torchserve`",
 	"model_snapshot":           "the same, but none is read unless it is the file of `--ts-config`; written with `--ts-config` and `LOG_LOCATION`",
-	"number_of_gpu":            "0 forces the CPU; another number changes nothing",
+	"number_of_gpu":            "the same: at most so many are used, 0 forces the CPU",
 	"default_response_timeout": "the same; the session whose batch exceeds it is replaced, and only a worker in Python is killed",
 	"allowed_urls":             "the same form; default: none, so that no URL can be registered",
 	"private_key_file":         "the same; any kind of key, PEM",
