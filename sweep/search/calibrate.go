@@ -31,8 +31,8 @@ const (
 // How much the standard deviations follow from the residuals: as if priorWeight residuals that agree with them had been
 // seen before. They are never below leastScale of those above, because a few good predictions do not prove others.
 const (
-	priorWeight = 3
-	leastScale  = .5
+	priorWeight = 6
+	leastScale  = .7
 )
 
 // residual is the error of the prediction of one tested point.
