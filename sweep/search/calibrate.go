@@ -28,13 +28,6 @@ const (
 	sdPoint    = .015 // part that is independent of all other points
 )
 
-// How much the standard deviations follow from the residuals: as if priorWeight residuals that agree with them had been
-// seen before. They are never below leastScale of those above, because a few good predictions do not prove others.
-const (
-	priorWeight = 6
-	leastScale  = .7
-)
-
 // residual is the error of the prediction of one tested point.
 type residual struct {
 	point int
@@ -99,40 +92,19 @@ func calibrate(s kernel, scale float64, residuals []residual) *calibration {
 	if n := float64(len(residuals)); n > 0 { // increase scale if predictions are worse than expected
 		c.scale = max(scale, math.Sqrt(sum/n)/2)
 	}
-	c.fit()
-	return c
-}
-
-// fit solves for the weights with the current scale.
-func (c *calibration) fit() {
-	c.factor = gaussian.Factor(len(c.residuals), func(i, j int) float64 {
-		v := square(c.scale) * c.covariance(c.residuals[i].point, c.residuals[j].point)
+	c.factor = gaussian.Factor(len(residuals), func(i, j int) float64 {
+		v := square(c.scale) * s.covariance(residuals[i].point, residuals[j].point)
 		if i == j {
-			v += square(c.residuals[i].sd) + 1e-9
+			v += square(residuals[i].sd) + 1e-9
 		}
 		return v
 	})
-	c.weights = c.factor.Solve(c.values())
-}
-
-// values returns the residuals.
-func (c *calibration) values() []float64 {
-	out := make([]float64, len(c.residuals))
-	for i, r := range c.residuals {
-		out[i] = r.value
+	y := make([]float64, len(residuals))
+	for i, r := range residuals {
+		y[i] = r.value
 	}
-	return out
-}
-
-// adapt multiplies the standard deviations by a factor that the residuals suggest, beside the error that all have in
-// common: below 1 if the predictions are better than expected, so that the search ends earlier.
-func (c *calibration) adapt() {
-	sum := float64(priorWeight)
-	for _, x := range c.factor.SolveLower(c.values()) {
-		sum += square(x) // squares of independent residuals of standard deviation 1, if the scale is right
-	}
-	c.scale *= max(math.Sqrt(sum/float64(priorWeight+len(c.residuals))), leastScale)
-	c.fit()
+	c.weights = c.factor.Solve(y)
+	return c
 }
 
 // posterior returns the posterior of a point.

@@ -147,9 +147,6 @@ func (pr *predictor) simulatorFor(found []trial.Probe) *simulator {
 		pr.cachedFor, pr.timeFactors, pr.highestRates = slices.Clone(found), map[trialKey]float64{}, map[rateKey]float64{}
 		if pr.cachedSim = newSimulator(pr.plan, pr.traces, found); pr.cachedSim != nil {
 			pr.cachedForecasts = pr.cachedSim.forecasts(pr.points, simulatedPerRate)
-			if pr.plan.Question.SeeksRate() {
-				pr.cachedSim.refine(pr.points, pr.cachedForecasts)
-			}
 		}
 	}
 	return pr.cachedSim
@@ -158,19 +155,6 @@ func (pr *predictor) simulatorFor(found []trial.Probe) *simulator {
 // sameProbe reports whether two probes have the same settings and result.
 func sameProbe(a, b trial.Probe) bool {
 	return a.Settings == b.Settings && a.BatchSize == b.BatchSize && a.ServiceTime == b.ServiceTime && a.Error == b.Error
-}
-
-// refine predicts the points with the highest rates again, with more requests.
-func (sim *simulator) refine(points []plan.Point, of []forecast) {
-	most := 0.0
-	for _, f := range of {
-		most = max(most, f.rate)
-	}
-	for i, f := range of {
-		if f.rate >= refineShare*most && f.rate > 0 {
-			of[i] = sim.forecast(points[i], simulatedIfBest)
-		}
-	}
 }
 
 // forecasts predicts all points.

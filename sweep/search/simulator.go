@@ -19,16 +19,12 @@ const (
 	simulatedPerClient = 40    // of a closed load, at least
 	simulatedPerRate   = 5000  // of each rate in the search for the highest
 	simulatedToCompare = 1000  // of each rate, to compare groups
-	simulatedIfBest    = 30000 // of each rate, for points whose highest rate is at least refineShare of the best
 	simulatedIfTested  = 30000 // of each rate, for a tested point: many, so that the result depends little on the random arrivals
 
 	// Limit for a trace. Others are simulated to the end, because the end may matter most. 1e6
 	// requests need about 100 MB.
 	simulatedTrace = 1_000_000
 )
-
-// refineShare is the share of the highest predicted rate from which points are predicted again with simulatedIfBest.
-const refineShare = .8
 
 // forecast is the prediction for a point.
 type forecast struct {

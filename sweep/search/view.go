@@ -168,9 +168,6 @@ func (v *view) calibrate() {
 	}
 	s := v.kernel()
 	v.rate, v.value = calibrate(s, 1, rate), calibrate(s, percentileScale, value)
-	if v.plan.Question.SeeksRate() {
-		v.rate.adapt()
-	}
 	v.score = v.rate
 	if v.hasOwnScore() {
 		v.score = calibrate(s, 1, centred(scores))
