@@ -1,3 +1,5 @@
+//go:build !race
+
 package search_test
 
 import (
@@ -83,6 +85,37 @@ func TestResumeIsIdentical(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+func TestStrategiesFindTheBest(t *testing.T) {
+	t.Parallel()
+	for _, strategy := range []string{"auto", "climb", "grid"} {
+		for _, q := range []plan.Question{plan.Throughput, plan.Capacity} {
+			p, points, w := defaultProblem()
+			p.Strategy, p.Question = strategy, q
+			if q == plan.Capacity {
+				points, _ = p.Points(knob.Limits{Cores: 4, BatchAxis: true}, knob.Default(knob.TorchServe), nil)
+				w.rate = func(s knob.Settings) float64 { return float64(100 * s.Workers * s.BatchSize) }
+			}
+			h := runAll(t, p, points, w)
+			best, most := bestOf(t, p, h), 0.0
+			for _, x := range points {
+				most = max(most, w.rate(x.Settings))
+			}
+			got := best.Throughput.Value.Or(0)
+			if strategy == "climb" && q == plan.Throughput {
+				most = 1600 // a local optimum: neither more workers alone nor smaller batches alone improve it
+			}
+			within := .97
+			if strategy == "grid" && q == plan.Capacity {
+				within = .9 // five rates, starting from a prediction with a large error
+			}
+			if got < within*most {
+				t.Errorf("%s, %v: %v does %.0f/s, the best %.0f/s", strategy, q, best.Settings, got, most)
+			}
+			t.Logf("%s, %v: %d probes, %d trials", strategy, q, len(h.Probes), len(h.Trials))
 		}
 	}
 }
