@@ -194,7 +194,7 @@ func (srv *modelServer) setSoakRates(ctx context.Context, models []*soakedModel,
 
 // soakSettings are settings with a short queue, which becomes full.
 func soakSettings(s knob.Settings) knob.Settings {
-	s.QueueSize = 64
+	s.QueueSize = 16
 	return s
 }
 

@@ -56,6 +56,9 @@ type soakClients struct {
 	count soakCounts
 }
 
+// soakTimeout is how long a client waits for its answer: longer than a full queue takes on a machine that others use too.
+const soakTimeout = 3 * time.Minute
+
 // The numbers of requests of each kind among all.
 const (
 	soakKinds = 30
@@ -66,7 +69,7 @@ const (
 func startSoakClients(ctx context.Context, host string, m *soakedModel, seed uint64) *soakClients {
 	c := &soakClients{
 		host: host, model: m.Name, payloads: m.payloads, stopped: make(chan struct{}),
-		http: &http.Client{Timeout: answerTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 1000}},
+		http: &http.Client{Timeout: soakTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 1000}},
 	}
 	plan := load.Plan(load.Spec{Mode: load.Open, Rate: m.rate * soakKinds / soakWhole}, seed, soakPlan, 0)
 	c.wg.Go(func() { c.send(ctx, plan, rand.New(rand.NewPCG(seed, 8))) })
