@@ -33,7 +33,7 @@ const (
 	soakBatch       = 16   // larger batches hardly increase the rates
 	soakMaxRate     = 300. // requests per second of a model, because the clients use the same cores
 	soakChange      = time.Second
-	soakReleaseTime = 15 * time.Second // more than a closed connection needs to be released
+	soakReleaseTime = 45 * time.Second // more than the rest of a body may take, after which its connection is closed
 )
 
 // soakRates returns the rates of models from their capacities alone on the machine. Together they

@@ -75,12 +75,15 @@ func TestSlowStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	warned := 0
+	warned, disturbed := 0, false
 	const chosen = "instances=4 max_batch_size=1"
 	for _, x := range out.Trials {
 		t.Logf("%s %v %s: %.0f/s, P90 %.1f ms, %s, %v", x.Role, x.Settings, x.Verdict.Label(), x.Throughput.Value.Or(0), x.Verdict.ValueMS.Or(0), x.Verdict.Why, x.Warnings)
 		if x.Settings.Own == chosen && x.Verdict.Likely() == trial.Fail {
 			t.Errorf("%v: %s, %s", x.Settings, x.Verdict.Label(), x.Verdict.Why)
+		}
+		if x.Settings.Own == chosen && x.Role == trial.RoleValidation && x.Verdict.Likely() == trial.Pass && x.Verdict.Result == trial.Undecided {
+			disturbed = true // by others on this machine; the next best ones are validated then
 		}
 		for _, w := range x.Warnings {
 			if strings.Contains(w.Text, "slower at first: measured again") {
@@ -92,7 +95,7 @@ func TestSlowStart(t *testing.T) {
 	if best < 0 { // so few requests may not be enough for a certain verdict
 		best = out.Unconfirmed
 	}
-	if best < 0 || out.Trials[best].Settings.Own != chosen {
+	if !disturbed && (best < 0 || out.Trials[best].Settings.Own != chosen) {
 		t.Errorf("the best are trial %d, want %s", best, chosen)
 	}
 	if warned == 0 {
