@@ -229,8 +229,24 @@ machine: batch size 1 breaks it, 8 keeps it.`,
 	a.bindPython(c.Flags())
 	c.Flags().BoolVar(&a.blind, "no-gpu-sampling", false, "do not read the use of the GPU, to measure what reading it costs")
 	c.AddCommand(a.engineCommand(), a.probeCommand(), a.restorerCommand(), a.superviseCommand(), a.serveCommand(), a.profilesCommand(), a.restoreCommand(), a.exportCommand(), a.reportCommand(), a.checkCommand(), a.archiveCommand(), a.doctorCommand(), a.versionCommand(), a.manCommand(), a.schemaCommand())
+	explainArgs(c)
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return withHint("see: sweetspot --help", "%w", err)
 	})
 	return c
+}
+
+// explainArgs makes a wrong number of arguments an error that says what to write, in a command and those below it.
+func explainArgs(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if check(c, args) == nil {
+				return nil
+			}
+			return withHint("see: "+c.CommandPath()+" --help", "wrong number of arguments (%d): write %s", len(args), c.UseLine())
+		}
+	}
+	for _, sub := range c.Commands() {
+		explainArgs(sub)
+	}
 }

@@ -43,7 +43,7 @@ class Clients:
                     self.first = self.first or reason
 
 
-def put(url, settings):
+def set_knobs(url, settings):
     """Applies settings; returns the steps."""
     request = urllib.request.Request(url, json.dumps(settings).encode(), {"Content-Type": "application/json"}, method="PUT")
     with urllib.request.urlopen(request, timeout=60) as answer:
@@ -70,7 +70,7 @@ def run(program, env, folder, provider, seconds, end):
         changes, agreement, until = 0, "not compared", min(time.monotonic() + seconds, end - 5)
         while time.monotonic() < until:
             settings["precision"] = "fp16" if settings["precision"] == "fp32" else "fp32"
-            for step in put(control, settings):
+            for step in set_knobs(control, settings):
                 if str(step.get("step", "")).startswith("fp16 agrees"):
                     agreement = step["step"]
             changes += 1

@@ -171,7 +171,7 @@ func (d *decoder) oneBlock(p *scanPart, x, y int, decode decodeBlock) error {
 	}
 	d.block = block{}
 	decode(p, &d.block)
-	p.put(&d.block, x, y)
+	p.setSamples(&d.block, x, y)
 	return d.reader.check()
 }
 

@@ -19,8 +19,8 @@ const (
 	factor3072 = 25172
 )
 
-// put writes the samples of a block of coefficients.
-func (c *component) put(b *block, x, y int) {
+// setSamples writes the samples of a block of coefficients.
+func (c *component) setSamples(b *block, x, y int) {
 	stride := 8 * c.stride
 	inverse(b, c.quant, c.samples[8*(y*stride+x):], stride)
 }
@@ -29,7 +29,7 @@ func (c *component) put(b *block, x, y int) {
 func (c *component) transform() {
 	for y := range c.rows {
 		for x := range c.columns {
-			c.put((*block)(c.coefficients[blockSize*(y*c.stride+x):]), x, y)
+			c.setSamples((*block)(c.coefficients[blockSize*(y*c.stride+x):]), x, y)
 		}
 	}
 	c.coefficients = nil
