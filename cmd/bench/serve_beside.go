@@ -60,8 +60,8 @@ func (t *emptyTraffic) during(ctx context.Context, rate float64, measure func() 
 }
 
 // measureBeside adds how much slower the bare loop is while the same traffic as in http goes to an empty handler, and the
-// rate over HTTP as a share of that loop's.
-func (srv *modelServer) measureBeside(ctx context.Context, e *env, o openedModel, name string, http judge.Block, rate float64) (err error) {
+// rate over HTTP as a share of that loop's. of has the rates of both before.
+func (srv *modelServer) measureBeside(ctx context.Context, e *env, o openedModel, name string, http judge.Block, of judge.Ratio) (err error) {
 	if name != "encoder" {
 		return nil // the runs of the others are so long that there is little traffic
 	}
@@ -80,23 +80,22 @@ func (srv *modelServer) measureBeside(ctx context.Context, e *env, o openedModel
 		return r.Rate, err
 	}
 	beside := func(ctx context.Context, d time.Duration) (items float64, err error) {
-		err = t.during(ctx, rate, func() (err error) {
+		err = t.during(ctx, of.A, func() (err error) {
 			items, err = bare(ctx, d)
 			return err
 		})
 		return items, err
 	}
 	p := e.shortPlan(watchDisturbance(os.Getpid(), srv.cmd.Process.Pid, t.server.cmd.Process.Pid))
-	slower, err := judge.Paired(ctx, p, beside, bare)
-	if err != nil {
-		return err
-	}
-	traffic := fmt.Sprintf("bare runs beside %s requests/s to an empty handler", judge.Number(rate))
-	e.report.Add(slower.Figure("serve.beside."+name, fmt.Sprintf("%s/s of %s, %s/s alone", judge.Number(slower.A), traffic, judge.Number(slower.B))))
 	share, err := judge.Paired(ctx, p, http, beside)
 	if err != nil {
 		return err
 	}
+	traffic := fmt.Sprintf("bare runs beside %s requests/s to an empty handler", judge.Number(of.A))
+	e.report.Add(judge.Figure{
+		Name: "serve.beside." + name, Value: share.B / of.B, Unit: "ratio",
+		Detail: fmt.Sprintf("%s/s of %s, %s/s alone", judge.Number(share.B), traffic, judge.Number(of.B)),
+	})
 	e.report.Add(share.Figure("serve.rate-beside."+name, fmt.Sprintf("%s/s of %s/s of %s", judge.Number(share.A), judge.Number(share.B), traffic)))
 	return nil
 }
