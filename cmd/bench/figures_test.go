@@ -86,6 +86,8 @@ func TestSearch(t *testing.T) {
 		"search.regret.median.auto", "search.regret.p90.auto", "search.regret.median.auto-hard", "search.regret.p90.auto-hard",
 		"search.tests.auto", "search.tests.median.auto", "search.trials.auto", "search.probes.auto", "search.over.auto",
 		"search.error.median.auto", "search.error.p90.auto",
+		"search.measured.median.auto", "search.measured.p90.auto", "search.error.median.auto-hard", "search.error.p90.auto-hard",
+		"search.measured.median.auto-hard", "search.measured.p90.auto-hard",
 		"search.regret.median.random8", "search.regret.p90.random8", "search.regret.median.tpe8", "search.regret.p90.tpe8",
 		"search.regret.median.hill8", "search.regret.p90.hill8", "search.promise.kept", "search.promise.validated",
 	}
