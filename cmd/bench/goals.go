@@ -8,7 +8,7 @@ import (
 
 // goals is the table of all goals. The documentation quotes it.
 func goals() judge.Goals {
-	return slices.Concat(intervalGoals(), engineGoals(), searchGoals(), serverGoals(), screenGoals())
+	return slices.Concat(intervalGoals(), engineGoals(), loadGoals(), searchGoals(), serverGoals(), screenGoals())
 }
 
 // intervalGoals are the goals of intervals and verdicts on simulated servers.
@@ -42,7 +42,7 @@ func intervalGoals() judge.Goals {
 	}
 }
 
-// engineGoals are the goals of the engine and of the load generator.
+// engineGoals are the goals of the engine.
 func engineGoals() judge.Goals {
 	return judge.Goals{
 		{Name: "batching.allocs.*", Compare: judge.Exactly, Number: 0},
@@ -63,27 +63,6 @@ func engineGoals() judge.Goals {
 		{Name: "nodes.grpc-right", Compare: judge.AtLeast, Number: .95},
 		{Name: "nodes.batches-wrong", Compare: judge.Exactly, Number: 0},
 		{Name: "nodes.batches-right", Compare: judge.AtLeast, Number: 50},
-
-		{Name: "loadgen.rate.error", Compare: judge.AtMost, Number: .0005},
-		{Name: "loadgen.gaps.constant", Compare: judge.None}, // mostly how late the sleeping server wakes up: see the limits
-		{Name: "loadgen.gaps.limi*", Compare: judge.None},
-		{Name: "loadgen.gaps.shar*", Compare: judge.AtMost, Number: 1.25},
-		{Name: "loadgen.gaps.poisson-off", Compare: judge.AtMost, Number: .03},
-		{Name: "loadgen.p50.floor", Compare: judge.None},
-		{Name: "loadgen.p50.limi*", Compare: judge.None},
-		{Name: "loadgen.p50.shar*", Compare: judge.AtMost, Number: 1.25},
-		{Name: "loadgen.p50.bare*", Compare: judge.None},
-		{Name: "loadgen.p50.rat*", Compare: judge.AtMost, Number: 1}, // of the bare loop, which does not spin
-		{Name: "loadgen.p99.stalled", Compare: judge.AtMost, Number: .01},
-		{Name: "loadgen.cpu.*-us", Compare: judge.None},                   // the ratios need wrk2
-		{Name: "loadgen.cpu.1k-bar*", Compare: judge.AtMost, Number: 1.3}, // with the spinning, 1% of a core
-		{Name: "loadgen.cpu.5k-bar*", Compare: judge.AtMost, Number: 1.2},
-		{Name: "loadgen.cpu.1k-*", Compare: judge.None},              // of wrk2, which sends late
-		{Name: "loadgen.cpu.5k-*", Compare: judge.AtMost, Number: 2}, // what sending each request at its time takes
-		{Name: "loadgen.rate.one-core", Compare: judge.AtLeast, Number: 40_000},
-
-		{Name: "parent.cpu.*", Compare: judge.None}, // mostly sending and waking up the engine: see the bare loop
-		{Name: "parent.share.*", Compare: judge.AtMost, Number: 1.3},
 
 		{Name: "serve.duty.encoder.process", Compare: judge.None}, // limited by the waking of callers
 		{Name: "serve.waking.*", Compare: judge.None},
@@ -123,6 +102,32 @@ func engineGoals() judge.Goals {
 
 		{Name: "overload.passes-*", Compare: judge.Exactly},
 		{Name: "overload.keeps-up-*", Compare: judge.AtLeast, Number: .9},
+	}
+}
+
+// loadGoals are the goals of the load generator, and of the program that sends with it.
+func loadGoals() judge.Goals {
+	return judge.Goals{
+		{Name: "loadgen.rate.error", Compare: judge.AtMost, Number: .0005},
+		{Name: "loadgen.gaps.constant", Compare: judge.None}, // mostly how late the sleeping server wakes up: see the limits
+		{Name: "loadgen.gaps.limi*", Compare: judge.None},
+		{Name: "loadgen.gaps.shar*", Compare: judge.AtMost, Number: 1.25},
+		{Name: "loadgen.gaps.poisson-off", Compare: judge.AtMost, Number: .03},
+		{Name: "loadgen.p50.floor", Compare: judge.None},
+		{Name: "loadgen.p50.limi*", Compare: judge.None},
+		{Name: "loadgen.p50.shar*", Compare: judge.AtMost, Number: 1.25},
+		{Name: "loadgen.p50.bare*", Compare: judge.None},
+		{Name: "loadgen.p50.rat*", Compare: judge.AtMost, Number: 1}, // of the bare loop, which does not spin
+		{Name: "loadgen.p99.stalled", Compare: judge.AtMost, Number: .01},
+		{Name: "loadgen.cpu.*-us", Compare: judge.None},                   // the ratios need wrk2
+		{Name: "loadgen.cpu.1k-bar*", Compare: judge.AtMost, Number: 1.3}, // with the spinning, 1% of a core
+		{Name: "loadgen.cpu.5k-bar*", Compare: judge.AtMost, Number: 1.2},
+		{Name: "loadgen.cpu.1k-*", Compare: judge.None},              // of wrk2, which sends late
+		{Name: "loadgen.cpu.5k-*", Compare: judge.AtMost, Number: 2}, // what sending each request at its time takes
+		{Name: "loadgen.rate.one-core", Compare: judge.AtLeast, Number: 40_000},
+
+		{Name: "parent.cpu.*", Compare: judge.None}, // mostly sending and waking up the engine: see the bare loop
+		{Name: "parent.share.*", Compare: judge.AtMost, Number: 1.3},
 	}
 }
 
