@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/rank"
@@ -15,7 +16,7 @@ import (
 // A search ranks settings by short trials. The recommended settings need a validation: a
 // long trial at the end, whose verdict no short trial changes.
 const (
-	maxValidations     = 3 // largest number of validations; one more for question capacity
+	maxValidations     = 3 // largest number of validated points; one more for question capacity
 	maxValidationTime  = time.Minute
 	validationRequests = 10  // factor of the largest number of requests of other trials
 	validationAnswers  = 3.2 // factor of the answers that a pass needs: a run without latencies near the limit needs so many
@@ -59,14 +60,18 @@ func (s *run) validate(ctx context.Context) error {
 	return nil
 }
 
-// countValidations counts the validations since the last other trial, so that those of a resumed sweep
-// count too.
+// countValidations counts the points that were validated since the last other trial, so that those of a resumed sweep
+// count too. A narrow pass that was validated again counts once: otherwise a few of them would leave none for lower rates.
 func (s *run) countValidations() int {
-	n := 0
-	for n < len(s.trials) && s.trials[len(s.trials)-1-n].Role == trial.RoleValidation {
-		n++
+	type point struct {
+		settings knob.Settings
+		load     load.Spec
 	}
-	return n
+	points := map[point]bool{}
+	for i := len(s.trials) - 1; i >= 0 && s.trials[i].Role == trial.RoleValidation; i-- {
+		points[point{s.trials[i].Settings, s.trials[i].Load}] = true
+	}
+	return len(points)
 }
 
 // validationTime returns how long a validation must last: the horizon of the SLA, or the

@@ -137,7 +137,7 @@ var (
 
 // TestChoice checks which setting is chosen for given results of trials and validations.
 func TestChoice(t *testing.T) {
-	one, two := testCase{1, 10}, testCase{2, 10}
+	one, two, three := testCase{1, 10}, testCase{2, 10}, testCase{3, 10}
 	more := testCase{2, 40}
 	type script = map[testCase][]result
 	for _, c := range []struct {
@@ -157,6 +157,12 @@ func TestChoice(t *testing.T) {
 		{"a narrow pass is validated again", script{one: {likely(100)}, two: {likely(200), narrow(190), pass(190)}}, []testCase{one, two}, 2, 0, 4},
 		{"only once", script{one: {likely(100)}, two: {likely(200), narrow(190), narrow(190)}}, []testCase{one, two}, 2, 0, 4},
 		{"if that fails, the next is validated", script{one: {likely(100), pass(99)}, two: {likely(200), narrow(190), fail(190)}}, []testCase{one, two}, 1, 0, 5},
+		{
+			"two of them leave a validation for a third setting",
+			script{one: {likely(100), pass(99)}, two: {likely(200), narrow(190), fail(190)}, three: {likely(300), narrow(290), fail(290)}},
+			[]testCase{one, two, three},
+			1, 0, 8,
+		},
 		{"nothing passes", script{one: {fail(100)}, two: {fail(200)}}, []testCase{one, two}, 0, 0, 2},
 		{"a pass of a trial is no choice", script{one: {pass(100), open(99)}, two: {pass(200), open(190)}}, []testCase{one, two}, 0, 2, 4},
 		{"the best undecided setting is validated", script{one: {open(100)}, two: {open(200), pass(190)}}, []testCase{one, two}, 2, 0, 3},

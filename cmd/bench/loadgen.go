@@ -27,6 +27,7 @@ const (
 // loadBudget is how much the set runs.
 type loadBudget struct {
 	constant, poisson time.Duration // of the runs whose gaps are measured
+	limit             time.Duration // of the bare loop with which they are compared
 	cycles            int           // of the stalling server in a run
 	cost              time.Duration // of a run whose CPU time is measured
 	turns             int           // number of these runs of each generator
@@ -37,11 +38,11 @@ func (b budget) load() loadBudget {
 	const s = time.Second
 	switch b.mode {
 	case full.mode:
-		return loadBudget{constant: 10 * s, poisson: 60 * s, cycles: 10, cost: 15 * s, turns: 5, oneCore: 20 * s}
+		return loadBudget{constant: 10 * s, poisson: 60 * s, limit: 10 * s, cycles: 10, cost: 15 * s, turns: 5, oneCore: 20 * s}
 	case quick.mode:
-		return loadBudget{constant: 10 * s, poisson: 8 * s, cycles: 1, cost: 2 * s, turns: 1, oneCore: 4 * s}
+		return loadBudget{constant: 7 * s, poisson: 8 * s, limit: 3 * s, cycles: 1, cost: 2 * s, turns: 1, oneCore: 4 * s}
 	}
-	return loadBudget{constant: s, poisson: s, cycles: 1, cost: s / 4, turns: 1, oneCore: s / 2}
+	return loadBudget{constant: s, poisson: s, limit: s, cycles: 1, cost: s / 4, turns: 1, oneCore: s / 2}
 }
 
 // measureLoadgen measures the load generator with a server in another process. The
@@ -97,14 +98,15 @@ func constantGaps(ctx context.Context, e *env, s *loadServer) error {
 			len(run.arrivals), run.Planned, judge.Number(run.Seconds), slowRate),
 	})
 	cv, detail := run.gapVariation()
-	e.report.Add(run.figure("loadgen.gaps.constant", cv, "cv", detail, openBelow(cv)))
+	gaps := run.figure("loadgen.gaps.constant", cv, "cv", detail, openBelow(cv))
+	e.report.Add(gaps)
 	p50 := stat.Quantile(run.keptLatencies(), .5)
 	f := run.figure("loadgen.p50.floor", p50.Value, "ms", fmt.Sprintf("server works 10 us, constant %d/s", slowRate), openBelow(p50.Value))
 	if f.Interval == nil {
 		f.Interval = &p50
 	}
 	e.report.Add(f)
-	return nil
+	return limitOfTiming(ctx, e, s, gaps, f)
 }
 
 // poissonGaps adds how far the coefficient of variation of Poisson arrivals is

@@ -107,9 +107,9 @@ func (s *loadServer) measureCosts(ctx context.Context, e *env, program string, r
 		}
 		c.ours, c.p50 = append(c.ours, perRequest(run.CPU, run.Sent)), append(c.p50, median(run.keptLatencies()))
 		c.undisturbed, c.blocks = c.undisturbed+run.undisturbed, c.blocks+len(run.blocks)
-		switch us, p50, err := bareCost(s.Load, rate, b.cost); {
+		switch r, err := s.bareLoad(rate, 0).run(b.cost); {
 		case err == nil:
-			c.bare, c.bareP50 = append(c.bare, us), append(c.bareP50, p50)
+			c.bare, c.bareP50 = append(c.bare, r.us), append(c.bareP50, r.p50)
 		case !errors.Is(err, errors.ErrUnsupported):
 			return c, err
 		}

@@ -11,7 +11,5 @@ import (
 // figure has their number.
 func onOneCore(start func() error) error { return start() }
 
-// bareCost is not possible: it needs the clock and the times of arrival of Linux.
-func bareCost(string, int, time.Duration) (us, p50 float64, err error) {
-	return 0, 0, errors.ErrUnsupported
-}
+// run is not possible: it needs the clock and the times of arrival of Linux.
+func (bareLoad) run(time.Duration) (bareResult, error) { return bareResult{}, errors.ErrUnsupported }

@@ -58,46 +58,45 @@ trial: {duration: %ds, max_requests: 0}
 // measureParent measures the processor time of the real program, without its engine: it sends the load, measures, and
 // draws the screen on the machine whose engine it measures.
 func measureParent(ctx context.Context, e *env) error {
-	dir, err := os.MkdirTemp("", "bench-parent-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	p, err := findProgram(ctx, dir)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "quick.csv"), []byte(quickModel), 0o600); err != nil {
-		return err
-	}
-	p.model = "sim:" + filepath.Join(dir, "quick.csv")
-	if err := measureParentOff(ctx, e, p); err != nil {
-		return err
-	}
-	return measureParentOn(ctx, e, p)
+	return withProgram(ctx, func(p program) error {
+		file := filepath.Join(p.home, "quick.csv")
+		if err := os.WriteFile(file, []byte(quickModel), 0o600); err != nil {
+			return err
+		}
+		p.model = "sim:" + file
+		off, err := measureParentOff(ctx, e, p)
+		if err != nil {
+			return err
+		}
+		on, err := measureParentOn(ctx, e, p)
+		if err != nil {
+			return err
+		}
+		return measureParentLimit(ctx, e, p, off, on)
+	})
 }
 
 // measureParentOff adds the processor time without a screen: a sweep whose one trial is longer than all blocks.
-func measureParentOff(ctx context.Context, e *env, p program) error {
+func measureParentOff(ctx context.Context, e *env, p program) (judge.Figure, error) {
 	b := e.budget.parent()
 	seconds := int(math.Ceil((parentStartup + time.Duration(2*b.blocks)*b.block).Seconds()))
 	file := filepath.Join(p.home, "plan.yaml")
 	if err := os.WriteFile(file, fmt.Appendf(nil, parentPlan, parentRate, seconds), 0o600); err != nil {
-		return err
+		return judge.Figure{}, err
 	}
 	var output bytes.Buffer
 	cmd := exec.Command(p.path, p.model, "--sweep="+file, "--out="+filepath.Join(p.home, "out"))
 	cmd.Dir, cmd.Env = p.home, p.environment()
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Start(); err != nil {
-		return err
+		return judge.Figure{}, err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	f, err := e.parentCPU(ctx, "parent.cpu.screen-off", cmd.Process.Pid)
 	select {
 	case end := <-ended:
-		return fmt.Errorf("the sweep ended before its processor time was measured: %v\n%s", end, output.Bytes())
+		return f, fmt.Errorf("the sweep ended before its processor time was measured: %v\n%s", end, output.Bytes())
 	default:
 	}
 	_ = cmd.Process.Signal(os.Interrupt) // it may have ended
@@ -107,24 +106,24 @@ func measureParentOff(ctx context.Context, e *env, p program) error {
 	if err == nil {
 		e.report.Add(f)
 	}
-	return err
+	return f, err
 }
 
 // measureParentOn adds the processor time with the live screen on a terminal of 120 x 36.
-func measureParentOn(ctx context.Context, e *env, p program) error {
+func measureParentOn(ctx context.Context, e *env, p program) (judge.Figure, error) {
 	t, pid, stop, err := p.startProcess(120, 36, fmt.Sprintf("--rate=%d", parentRate), "--sla=200ms", "--batch-size=8", "--batch-delay=1")
 	if err != nil {
-		return err
+		return judge.Figure{}, err
 	}
 	defer stop()
 	if _, err := t.wait(ctx); err != nil {
-		return err
+		return judge.Figure{}, err
 	}
 	f, err := e.parentCPU(ctx, "parent.cpu.screen-on", pid)
 	if err == nil {
 		e.report.Add(f)
 	}
-	return err
+	return f, err
 }
 
 // parentCPU measures the processor time of a process, without its children, as a share of a core.

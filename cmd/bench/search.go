@@ -152,13 +152,13 @@ func quantile(v []float64, q float64) float64 {
 func (e *env) addStrategy(name string, easy, hard []solution) {
 	e.addRegrets(name, name, easy)
 	e.addRegrets(name, name+"-hard", hard)
-	var tests, perTest, trials, probes, over, predictionErrors []float64
+	var tests, perTest, trials, probes, over []float64
 	broken := 0
 	for _, s := range slices.Concat(easy, hard) {
 		a := s.results[name]
 		tests, perTest = append(tests, float64(a.tests)), append(perTest, float64(a.maxPerTest))
 		trials, probes = append(trials, float64(a.trials)), append(probes, float64(a.probes))
-		over, predictionErrors = append(over, a.over), append(predictionErrors, a.predictionErrors...)
+		over = append(over, a.over)
 		if a.over > 0 {
 			broken++
 		}
@@ -169,8 +169,23 @@ func (e *env) addStrategy(name string, easy, hard []solution) {
 	e.addMaximum("search.probes."+name, probes, "")
 	e.report.Add(portion("search.over."+name, broken, len(over),
 		fmt.Sprintf("loads recommended above the true highest, by %s at most", judge.Number(max(0, slices.Max(over))))))
-	if len(predictionErrors) > 0 {
-		e.addQuantiles("search.error", name, predictionErrors, fmt.Sprintf("%d load tests after the first of a search, compared with the true values", len(predictionErrors)))
+	e.addErrors(name, name, easy)
+	e.addErrors(name, name+"-hard", hard)
+}
+
+// addErrors adds how far predicted highest loads are from the true ones, and how far those are that the load tests found:
+// predictions follow the tests, so that on a device whose speed drifts both are off.
+func (e *env) addErrors(strategy, name string, of []solution) {
+	var predicted, measured []float64
+	for _, s := range of {
+		predicted = append(predicted, s.results[strategy].predictionErrors...)
+		measured = append(measured, s.results[strategy].measuredErrors...)
+	}
+	if len(predicted) > 0 {
+		e.addQuantiles("search.error", name, predicted, fmt.Sprintf("%d load tests after the first of a search, compared with the true values", len(predicted)))
+	}
+	if len(measured) > 0 {
+		e.addQuantiles("search.measured", name, measured, fmt.Sprintf("%d load tests that found the highest load, compared with the true values", len(measured)))
 	}
 }
 

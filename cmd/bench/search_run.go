@@ -46,6 +46,7 @@ type searchResult struct {
 	regret           float64   // 1 without a choice
 	over             float64   // recommended load / true highest load - 1
 	predictionErrors []float64 // |predicted / true highest load - 1| of each load test after the first
+	measuredErrors   []float64 // |measured / true highest load - 1| of each load test that found it
 	tests            int       // settings with a load test
 	maxPerTest       int       // largest number of trials of one load test
 	trials           int       // of all roles
@@ -85,5 +86,35 @@ func (p *problem) search(ctx context.Context, strategy string) (searchResult, er
 		}
 	}
 	a.tests = len(counts)
+	for _, t := range st.Trials { // and not the map, whose order is random
+		s := t.Settings
+		if counts[s] == 0 {
+			continue
+		}
+		counts[s] = 0
+		if v, ok := measuredHighest(st.Trials, s); ok && p.highestRate(s) > 0 {
+			a.measuredErrors = append(a.measuredErrors, math.Abs(v/p.highestRate(s)-1))
+		}
+	}
 	return a, nil
+}
+
+// maxBracket is the largest ratio of the lowest rate that did not pass and the highest that did, from which the highest
+// load is known.
+const maxBracket = 1.12
+
+// measuredHighest is the highest load that the load test of settings found: between the highest rate that passed and the
+// lowest one that did not. Tests that end before, because another setting is better, have none.
+func measuredHighest(trials []trial.Trial, s knob.Settings) (float64, bool) {
+	low, high := 0., math.Inf(1)
+	for _, t := range trials {
+		switch {
+		case t.Role != trial.RoleLoad || t.Settings != s:
+		case t.Verdict.Likely() == trial.Pass:
+			low = max(low, t.Load.Rate)
+		default:
+			high = min(high, t.Load.Rate)
+		}
+	}
+	return math.Sqrt(low * high), low > 0 && high <= maxBracket*low
 }

@@ -273,7 +273,7 @@ func (srv *modelServer) measureOverHTTP(ctx context.Context, e *env, o openedMod
 	e.report.Add(sum.figure("serve.duty."+name+".http", setup))
 	e.report.Add(r.Figure("serve.rate."+name, fmt.Sprintf("%s/s of %s/s, a run of %s ms, bare %s ms",
 		judge.Number(r.A), judge.Number(r.B), judge.Number(median(runs)/1e6), judge.Number(median(bareRuns)/1e6))))
-	return nil
+	return srv.measureBeside(ctx, e, o, name, overHTTP, r)
 }
 
 // measurePictures measures the duty alone: whether decoding and resizing on the same cores, by several goroutines at

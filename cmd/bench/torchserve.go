@@ -259,7 +259,7 @@ func (p *torchServePair) compareBest(ctx context.Context, e *env, b comparison, 
 	ratio := r.Ratio(metricRate, 0, 1, e.seed)
 	e.report.Add(ratio.Figure("torchserve.best."+p.model.name, fmt.Sprintf("%s/s at %s of %s/s at %s",
 		judge.Number(ratio.A), settingsName(b.settings[ours]), judge.Number(ratio.B), settingsName(b.settings[theirs]))))
-	return nil
+	return p.addLimit(ctx, e, b, b.settings[ours], ratio)
 }
 
 // settingsName is the workers, batch size and delay of settings: 2x4-10ms.

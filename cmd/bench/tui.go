@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -52,22 +51,15 @@ func measureTUI(ctx context.Context, e *env) error {
 			return err
 		}
 	}
-	dir, err := os.MkdirTemp("", "bench-tui")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	p, err := findProgram(ctx, dir)
-	if err != nil {
-		return err
-	}
-	if err := measureStart(ctx, e, b, p); err != nil {
-		return err
-	}
-	if err := measureKeys(ctx, e, b, p); err != nil {
-		return err
-	}
-	return measureEffect(ctx, e, b, f, p)
+	return withProgram(ctx, func(p program) error {
+		if err := measureStart(ctx, e, b, p); err != nil {
+			return err
+		}
+		if err := measureKeys(ctx, e, b, p); err != nil {
+			return err
+		}
+		return measureEffect(ctx, e, b, f, p)
+	})
 }
 
 // measureFrames adds the P99 of building a frame of each view and finding its difference from the last one.

@@ -138,6 +138,20 @@ func findProgram(ctx context.Context, dir string) (program, error) {
 	return p, nil
 }
 
+// withProgram calls measure with the program, whose home is removed afterwards.
+func withProgram(ctx context.Context, measure func(program) error) error {
+	dir, err := os.MkdirTemp("", "bench-program-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	p, err := findProgram(ctx, dir)
+	if err != nil {
+		return err
+	}
+	return measure(p)
+}
+
 // environment is that of a program with a home of its own.
 func (p program) environment() []string {
 	return append(os.Environ(), "TERM=xterm-256color", "HOME="+p.home, "XDG_DATA_HOME="+p.home+"/data", "XDG_STATE_HOME="+p.home+"/state")
