@@ -1,3 +1,7 @@
+//go:build !race
+
+// The race detector makes this arithmetic of one goroutine ten times as slow.
+
 package search_test
 
 import (
@@ -18,46 +22,54 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// decisionCases are searches whose decisions are recorded in testdata. Servers are uneven: their rates
-// differ by up to a tenth from what their service times let expect, by a rule.
-func decisionCases(t *testing.T) map[string]func() (plan.Plan, []plan.Point, fakeServer) {
-	of := func(strategy string, change func(*plan.Plan), server func(*fakeServer)) func() (plan.Plan, []plan.Point, fakeServer) {
-		return func() (plan.Plan, []plan.Point, fakeServer) {
-			p, _, w := defaultProblem()
-			p.Strategy = strategy
-			p.Knobs = map[knob.Name]string{knob.Workers: "1-4", knob.BatchSize: "1-16*2", knob.BatchDelay: "1,10", knob.FP16: "fp32,fp16"}
-			if change != nil {
-				change(&p)
-			}
-			points, _ := p.Points(knob.Limits{Cores: 4, BatchAxis: true}, knob.Default(knob.TorchServe), nil)
-			unevenServer(&w)
-			if server != nil {
-				server(&w)
-			}
+// searchProblem makes a plan, its points and a server.
+type searchProblem func() (plan.Plan, []plan.Point, fakeServer)
+
+// unevenProblem is defaultProblem with more knobs and a server that differs from its service times, both changed.
+func unevenProblem(strategy string, change func(*plan.Plan), server func(*fakeServer)) searchProblem {
+	return func() (plan.Plan, []plan.Point, fakeServer) {
+		p, _, w := defaultProblem()
+		p.Strategy = strategy
+		p.Knobs = map[knob.Name]string{knob.Workers: "1-4", knob.BatchSize: "1-16*2", knob.BatchDelay: "1,10", knob.FP16: "fp32,fp16"}
+		if change != nil {
+			change(&p)
+		}
+		points, _ := p.Points(knob.Limits{Cores: 4, BatchAxis: true}, knob.Default(knob.TorchServe), nil)
+		unevenServer(&w)
+		if server != nil {
+			server(&w)
+		}
+		return p, points, w
+	}
+}
+
+// remoteProblem is a server with two knobs of its own, under each load of the plan.
+func remoteProblem(t *testing.T, strategy string, q plan.Question, change func(*plan.Plan)) searchProblem {
+	return func() (plan.Plan, []plan.Point, fakeServer) {
+		p, points, w := remoteServer(t, q, "1-8*2", "1-32*2")
+		p.Strategy = strategy
+		if change != nil {
+			change(&p)
+		}
+		if q != plan.Throughput {
 			return p, points, w
 		}
-	}
-	remote := func(strategy string, q plan.Question, change func(*plan.Plan)) func() (plan.Plan, []plan.Point, fakeServer) {
-		return func() (plan.Plan, []plan.Point, fakeServer) {
-			p, points, w := remoteServer(t, q, "1-8*2", "1-32*2")
-			p.Strategy = strategy
-			if change != nil {
-				change(&p)
+		var all []plan.Point
+		for _, l := range p.Loads {
+			for _, x := range points {
+				x.Load = l
+				all = append(all, x)
 			}
-			var all []plan.Point // under each load
-			for _, l := range p.Loads {
-				for _, x := range points {
-					if q == plan.Throughput {
-						x.Load = l
-					}
-					all = append(all, x)
-				}
-				if q != plan.Throughput {
-					break
-				}
-			}
-			return p, all, w
 		}
+		return p, all, w
+	}
+}
+
+// decisionCases are searches whose decisions are recorded in testdata.
+func decisionCases(t *testing.T) map[string]searchProblem {
+	of := unevenProblem
+	remote := func(strategy string, q plan.Question, change func(*plan.Plan)) searchProblem {
+		return remoteProblem(t, strategy, q, change)
 	}
 	few := func(p *plan.Plan) {
 		p.Knobs = map[knob.Name]string{knob.Workers: "1,2", knob.BatchSize: "1,2,8", knob.BatchDelay: "1,10"}
@@ -71,7 +83,7 @@ func decisionCases(t *testing.T) map[string]func() (plan.Plan, []plan.Point, fak
 		p.Knobs = map[knob.Name]string{knob.Workers: "1-4", knob.BatchSize: "1-8*2", knob.BatchDelay: "1", knob.FP16: "fp32,fp16"}
 	}
 	limit := func(d time.Duration) func(*plan.Plan) { return func(p *plan.Plan) { p.SLA.Limit = d } }
-	return map[string]func() (plan.Plan, []plan.Point, fakeServer){
+	return map[string]searchProblem{
 		"auto":              of("auto", nil, nil),
 		"auto more tests":   of("auto", func(p *plan.Plan) { p.Budget.LoadTests = 16 }, nil),
 		"auto tight":        of("auto", limit(12*time.Millisecond), nil),
