@@ -84,18 +84,27 @@ func decisionCases(t *testing.T) map[string]searchProblem {
 	}
 	limit := func(d time.Duration) func(*plan.Plan) { return func(p *plan.Plan) { p.SLA.Limit = d } }
 	return map[string]searchProblem{
-		"auto":              of("auto", nil, nil),
-		"auto more tests":   of("auto", func(p *plan.Plan) { p.Budget.LoadTests = 16 }, nil),
-		"auto tight":        of("auto", limit(12*time.Millisecond), nil),
-		"auto none passes":  of("auto", limit(4*time.Millisecond), nil),
-		"auto impossible":   of("auto", limit(time.Millisecond), nil),
-		"auto capacity":     of("auto", capacity, nil),
-		"auto open":         of("auto", func(p *plan.Plan) { p.Loads = []load.Spec{{Mode: load.Open, Rate: 400}} }, nil),
-		"auto two loads":    of("auto", func(p *plan.Plan) { few(p); p.Loads = []load.Spec{{Concurrency: 8}, {Concurrency: 32}} }, nil),
-		"auto few workers":  of("auto", func(p *plan.Plan) { p.Objective = plan.FewestWorkers }, nil),
-		"auto memory":       of("auto", func(p *plan.Plan) { p.Constraints.MemoryMB = 500 }, func(w *fakeServer) { w.rss = func(s knob.Settings) float64 { return float64(200 * s.Workers) } }),
-		"auto undecided":    of("auto", nil, func(w *fakeServer) { w.noPercentile = true }),
-		"auto no times":     of("auto", noTimes, func(w *fakeServer) { w.service = func(knob.Settings) float64 { return math.NaN() } }),
+		"auto":             of("auto", nil, nil),
+		"auto more tests":  of("auto", func(p *plan.Plan) { p.Budget.LoadTests = 16 }, nil),
+		"auto tight":       of("auto", limit(12*time.Millisecond), nil),
+		"auto none passes": of("auto", limit(4*time.Millisecond), nil),
+		"auto impossible":  of("auto", limit(time.Millisecond), nil),
+		"auto capacity":    of("auto", capacity, nil),
+		"auto open":        of("auto", func(p *plan.Plan) { p.Loads = []load.Spec{{Mode: load.Open, Rate: 400}} }, nil),
+		"auto two loads":   of("auto", func(p *plan.Plan) { few(p); p.Loads = []load.Spec{{Concurrency: 8}, {Concurrency: 32}} }, nil),
+		"auto few workers": of("auto", func(p *plan.Plan) { p.Objective = plan.FewestWorkers }, nil),
+		"auto memory":      of("auto", func(p *plan.Plan) { p.Constraints.MemoryMB = 500 }, func(w *fakeServer) { w.rss = func(s knob.Settings) float64 { return float64(200 * s.Workers) } }),
+		"auto undecided":   of("auto", nil, func(w *fakeServer) { w.noPercentile = true }),
+		"auto no times":    of("auto", noTimes, func(w *fakeServer) { w.service = func(knob.Settings) float64 { return math.NaN() } }),
+		"auto one kind of times": of("auto", nil, func(w *fakeServer) {
+			service := w.service
+			w.service = func(s knob.Settings) float64 {
+				if s.Precision == knob.HalfPrecision {
+					return math.NaN()
+				}
+				return service(s)
+			}
+		}),
 		"auto slow model":   of("auto", func(p *plan.Plan) { p.Budget.Time, p.SLA.Limit = 20*time.Minute, 20*time.Second }, slowServer),
 		"replicas":          of("auto", replicas, nil),
 		"climb":             of("climb", nil, nil),

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sweetspot/engine/knob"
+	"sweetspot/sweep/plan"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/trial"
 )
@@ -65,5 +66,21 @@ func TestManyReasons(t *testing.T) {
 	listed := strings.Count(got, " x reason ")
 	if listed == 0 || listed == 9 || !strings.Contains(got, "9 x reason 8; 8 x reason 7") || !strings.Contains(got, fmt.Sprintf("; and %d more reasons", 9-listed)) {
 		t.Error(got)
+	}
+}
+
+// Where fewer points differ in more knobs than a search without predictions would spread its tests over, each of them is tested once.
+func TestFewPointsOfManyKnobs(t *testing.T) {
+	p, points, w := remoteServer(t, plan.Throughput, "1,8", "1,32")
+	p.Budget.LoadTests = 10
+	first, last := points[0], points[len(points)-1]
+	tests := map[knob.Settings]int{}
+	for _, x := range runAll(t, p, []plan.Point{first, last}, w).Trials {
+		if x.Role == trial.RoleLoad {
+			tests[x.Settings]++
+		}
+	}
+	if len(tests) != 2 || tests[first.Settings] != 1 || tests[last.Settings] != 1 {
+		t.Errorf("tests of the settings: %v", tests)
 	}
 }

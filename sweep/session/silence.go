@@ -32,13 +32,14 @@ type silence struct {
 // begin begins the watch of a load.
 func (w *silence) begin(now time.Time) { *w = silence{since: now} }
 
-// add counts a finished request. An answer ends the silence; then add returns how long it lasted, if there was a message about it.
+// add counts a finished request. An answer ends the silence, and so does a failure, which is shown as an error. After an answer add
+// returns how long the silence lasted, if there was a message about it.
 func (w *silence) add(s *load.Sample, now time.Time) (ended time.Duration) {
 	if s.Outcome == load.Timeout {
 		w.timeouts++
 		return 0
 	}
-	if w.told {
+	if w.told && s.Outcome != load.Failed {
 		ended = now.Sub(w.since)
 	}
 	w.since, w.timeouts, w.told = now, 0, false
