@@ -96,6 +96,15 @@ func decisionCases(t *testing.T) map[string]searchProblem {
 		"auto memory":      of("auto", func(p *plan.Plan) { p.Constraints.MemoryMB = 500 }, func(w *fakeServer) { w.rss = func(s knob.Settings) float64 { return float64(200 * s.Workers) } }),
 		"auto undecided":   of("auto", nil, func(w *fakeServer) { w.noPercentile = true }),
 		"auto no times":    of("auto", noTimes, func(w *fakeServer) { w.service = func(knob.Settings) float64 { return math.NaN() } }),
+		"auto wrong times": of("auto", nil, func(w *fakeServer) {
+			rate := w.rate
+			w.rate = func(s knob.Settings) float64 {
+				if s.BatchSize >= 4 {
+					return rate(s) / 6
+				}
+				return rate(s)
+			}
+		}),
 		"auto one kind of times": of("auto", nil, func(w *fakeServer) {
 			service := w.service
 			w.service = func(s knob.Settings) float64 {
@@ -105,7 +114,7 @@ func decisionCases(t *testing.T) map[string]searchProblem {
 				return service(s)
 			}
 		}),
-		"auto slow model":   of("auto", func(p *plan.Plan) { p.Budget.Time, p.SLA.Limit = 20*time.Minute, 20*time.Second }, slowServer),
+		"auto slow model":   of("auto", func(p *plan.Plan) { p.Budget.Time, p.SLA.Limit = 2*time.Minute, 20*time.Second }, slowServer),
 		"replicas":          of("auto", replicas, nil),
 		"climb":             of("climb", nil, nil),
 		"climb capacity":    of("climb", capacity, nil),
