@@ -90,6 +90,7 @@ func TestCompareDifferent(t *testing.T) {
 		{"GPU", func(h *profiles.Header) {
 			h.Machine.GPUs = []profiles.GPU{{Name: "H200", MemoryMB: trial.NumOf(140000)}}
 		}, "GPUs: none and H200 147456 MB"},
+		{"remote", func(h *profiles.Header) { h.Machine = profiles.Machine{Remote: "remote"} }, "GPUs: none and n/a"},
 		{"model", func(h *profiles.Header) { h.Model.Name = "resnet18" }, "model: mlp-wide and resnet18"},
 		{"bytes", func(h *profiles.Header) { h.Model.SHA256 = "ffff" }, "mlp-wide is not the same file: sha256 12ab34cd56ef and ffff"},
 		{"kind", func(h *profiles.Header) { h.Kind = profiles.Live }, "kind: sweep and live"},

@@ -77,8 +77,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestIncompleteLineStays: if an incomplete line cannot be removed, no other line is
-// written after it.
+// TestIncompleteLineStays: while an incomplete line cannot be removed, no other line is
+// written after it. Once it can be, lines are written again.
 func TestIncompleteLineStays(t *testing.T) {
 	d := &disk{free: -1}
 	w := newWriter("a", d, Options{})
@@ -96,6 +96,9 @@ func TestIncompleteLineStays(t *testing.T) {
 	if len(p.Lines) != 1 || len(p.Warnings) != 1 {
 		t.Errorf("read %d lines, warnings %q", len(p.Lines), p.Warnings)
 	}
+	d.truncate = nil
+	must(t, w.Trial(trial.Trial{N: 3}))
+	check(t, d, 1)
 }
 
 // check reads the file: it must have only complete lines, and this number of trials.

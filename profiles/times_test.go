@@ -35,6 +35,16 @@ func TestTimes(t *testing.T) {
 	}{
 		{"nothing", profiles.Profile{Trials: []trial.Trial{timed(1, 5, nil)}}, nil, 0},
 		{
+			"sizes of batches without times",
+			profiles.Profile{Trials: []trial.Trial{func() trial.Trial {
+				r := timed(1, 5, map[int]int{8: 100})
+				r.Breakdown.Execution = trial.Num{}
+				return r
+			}(), timed(1, 0, map[int]int{8: 100})}},
+			nil,
+			0,
+		},
+		{
 			"probes",
 			profiles.Profile{Probes: []trial.Probe{probed(1, 1, 3), probed(1, 8, 10), {Settings: knob.Default(knob.TorchServe), BatchSize: 4}}},
 			map[int]float64{1: 3, 4: 6, 8: 10, 16: 18},

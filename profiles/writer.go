@@ -37,6 +37,7 @@ type Writer struct {
 	mu     sync.Mutex
 	f      file
 	size   int64 // bytes of complete lines
+	torn   bool  // there may be a part of a line after them
 	trials int
 	choice *int
 	closed error // why no more lines are written; nil while they are
@@ -260,8 +261,14 @@ func (w *Writer) writeLine(v any, done func()) error {
 
 // append writes a complete line or, after an error, nothing. If the file cannot be
 // truncated after an error, it may end with an incomplete line. A line after that
-// would be damaged too, so that no more lines are written.
+// would be damaged too, so that no line is written until it can be.
 func (w *Writer) append(line []byte) error {
+	if w.torn {
+		if err := w.f.Truncate(w.size); err != nil {
+			return fmt.Errorf("the last line may be incomplete: %w", err)
+		}
+		w.torn = false
+	}
 	n, err := w.f.Write(line)
 	if err == nil && n < len(line) {
 		err = io.ErrShortWrite
@@ -273,9 +280,7 @@ func (w *Writer) append(line []byte) error {
 		w.size += int64(n)
 		return nil
 	}
-	if failed := w.f.Truncate(w.size); failed != nil {
-		w.closed = fmt.Errorf("the last line may be incomplete: %w", failed)
-	}
+	w.torn = w.f.Truncate(w.size) != nil
 	return err
 }
 

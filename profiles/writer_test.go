@@ -159,6 +159,8 @@ func TestRedacted(t *testing.T) {
 		w.Trial(r),
 		w.Event(trial.Event{What: "failed", Detail: "in '/home/alice/work/plan.yaml'"}),
 		w.Choice(trial.Choice{Why: trial.Explanation{Text: "/home/alice/t", Skipped: []trial.Skip{{Reason: "no /home/alice/u"}}}}),
+		w.HoldPeriod(trial.HoldPeriod{Error: "dial box.corp.example: t0ken", Verdict: trial.Verdict{Why: "/home/alice/v"}, Warnings: []trial.Warning{{Text: "t0ken"}}}),
+		w.Hold(trial.Hold{Load: load.Spec{Mode: load.Trace, File: "/home/alice/a.csv"}, Why: "/home/alice/w", Ended: "box.corp.example is gone", ThrottledWhy: "t0ken"}),
 		w.Close(),
 	)
 	if err != nil {

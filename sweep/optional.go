@@ -16,6 +16,13 @@ type BareMeasurer interface {
 	Bare(ctx context.Context) (trial.Bare, error)
 }
 
+// Killer is a target whose server can be killed because it hangs.
+type Killer interface {
+	// Kill kills the server. The target starts it again, as after any other death. why is how its end is
+	// reported. It returns once the server has ended.
+	Kill(why string)
+}
+
 // Profiler is a target that can measure the time of each type of operator.
 type Profiler interface {
 	// Operators profiles up to runs full batches in a session of its own. A load may run

@@ -32,6 +32,9 @@ func (m *model) bareText() []span {
 	}
 	out := []span{dim("model alone "), plain(na(trial.NumOf(bare)) + "/s")}
 	rps, ok := m.snap.Live.RPS.Get()
+	if m.isSilent() {
+		rps, ok = 0, true
+	}
 	switch {
 	case !ok || bare <= 0:
 	case rps > 1.1*bare: // an engine cannot exceed the bare rate; 10% allow for the noise of a short measurement

@@ -35,7 +35,7 @@ func (m *model) verdictLine() string {
 	c := newCanvas(200, 1)
 	m.drawVerdict(c.all())
 	verdict := strings.Join(strings.Fields(ansi.Strip(c.render(&theme{}, m.ASCII))), " ")
-	return fmt.Sprintf("%s, %v: %s, %s/s", printable(m.snap.Info.Model.Name), m.inForce(), verdict, na(m.snap.Live.RPS))
+	return fmt.Sprintf("%s, %v: %s, %s/s", printable(m.snap.Info.Model.Name), m.inForce(), verdict, m.throughputText())
 }
 
 // trialLine is the figures of a trial as plain text.

@@ -172,7 +172,7 @@ func (m *model) stagePoint() tea.Cmd {
 
 // cannotMeasurePoint is why the selected point cannot be measured now, or "".
 func (m *model) cannotMeasurePoint() string {
-	if m.cannotRestart() == "" {
+	if m.engineDown() {
 		return "" // the key restarts the engine
 	}
 	if why := m.cannotUsePoint(); why != "" {
@@ -201,7 +201,7 @@ func (m *model) cannotMeasureAgain() string {
 
 // cannotMeasureTrial is why the selected row cannot be measured again now, or "".
 func (m *model) cannotMeasureTrial() string {
-	if m.cannotRestart() == "" {
+	if m.engineDown() {
 		return ""
 	}
 	if why := m.cannotUseTrial(); why != "" {
@@ -211,7 +211,7 @@ func (m *model) cannotMeasureTrial() string {
 }
 
 func (m *model) measurePoint() tea.Cmd {
-	if m.cannotRestart() == "" {
+	if m.engineDown() {
 		return m.restart()
 	}
 	p := m.selectedPoint()
@@ -219,7 +219,7 @@ func (m *model) measurePoint() tea.Cmd {
 }
 
 func (m *model) measureTrial() tea.Cmd {
-	if m.cannotRestart() == "" {
+	if m.engineDown() {
 		return m.restart()
 	}
 	t := m.selectedTrial()

@@ -30,6 +30,7 @@ func scenes() []scene {
 		{"live no answers", noAnswers, nil},
 		{"live errors", refusing, nil},
 		{"live undecided", undecided, nil},
+		{"live silent", silent, nil},
 		{"live held", held, nil},
 		{"sweep running", sweeping, []string{"2", "down"}},
 		{"sweep done", swept, []string{"2"}},
@@ -78,6 +79,20 @@ func undecided() *session.Snapshot {
 	s.Live.Host = sweep.Host{Cores: 2, Others: trial.NumOf(63), Steal: trial.NumOf(0), Load: trial.NumOf(5.2)}
 	s.Live.HostBusy = true
 	s.Live.Verdict = trial.Verdict{ValueMS: trial.NumOf(20.2), LowMS: trial.NumOf(19.1), HighMS: trial.NumOf(21.6)}
+	return s
+}
+
+// silent is live traffic of which nothing has been answered for 12 s, and one request has timed out.
+func silent() *session.Snapshot {
+	s := serving()
+	s.CanKill, s.Live.Silent = true, 12*time.Second
+	s.Live.Window = 27 * time.Second
+	s.Live.Verdict.Result = trial.Undecided
+	s.Messages = append(s.Messages, session.Message{At: epoch, Level: session.Warning, Text: "no answer for 10s: the model or its server hangs; R ends the engine and starts it again", Short: "no answer for 10s: the model or its server hangs"})
+	for i := range s.Live.Seconds[len(s.Live.Seconds)-12:] {
+		sec := &s.Live.Seconds[len(s.Live.Seconds)-12+i]
+		sec.P50, sec.P99, sec.OK, sec.Latencies = trial.Num{}, trial.Num{}, 0, nil
+	}
 	return s
 }
 

@@ -132,7 +132,7 @@ func (m *model) sweepKeys() []binding {
 		{keys("s", "start a sweep, or show the running one", "s"), inAll, groupSweep, "sweep", m.cannotSweep, m.startOrShowSweep},
 		{keys("p", "pause it to change knobs, or resume it", "p"), inAll, groupSweep, "pause", m.cannotControlSweep, m.togglePause},
 		{keys("X", "abort it (asks first)", "X", "shift+x"), inAll, groupSweep, "abort", m.cannotControlSweep, m.askAbort},
-		{keys("R", "restart the engine when it is down", "R", "shift+r"), inLive | inProfiles, groupSweep, "restart", m.cannotRestart, m.restart},
+		{keys("R", "restart an engine that is down or hangs", "R", "shift+r"), inLive | inProfiles, groupSweep, "restart", m.cannotRestart, m.restart},
 	}
 }
 
@@ -211,7 +211,7 @@ func (b *binding) disabledReason() string {
 // The footer shows it first.
 func (m *model) primaryKey() string {
 	switch {
-	case m.cannotRestart() == "":
+	case m.engineDown() || m.view == liveView && m.cannotRestart() == "":
 		return "R"
 	case m.view == frontierView && m.cannotUsePoint() == "" || m.view == profilesView && m.cannotUseProfile() == "":
 		return "enter"
@@ -273,7 +273,7 @@ func (m *model) footerText(b *binding) string {
 			return "resume"
 		}
 	case "measure":
-		if m.cannotRestart() == "" {
+		if m.engineDown() {
 			return "restart"
 		}
 	case "hold":

@@ -294,7 +294,10 @@ func (m *model) timeChart(values []float64) chart.Spec {
 // drawThroughput draws the throughput chart. Its title has the number of recent errors.
 func (m *model) drawThroughput(p pane) {
 	l := m.snap.Live
-	right := []span{dim("batch " + l.Batch.Text(1) + " · "), bold(na(l.RPS))}
+	right := []span{dim("batch " + l.Batch.Text(1) + " · "), bold(m.throughputText())}
+	if m.isSilent() {
+		right[0] = warning(silentText(m.snap) + " · ")
+	}
 	if n := recentErrors(l); n > 0 {
 		right = slices.Insert(right, 1, span{plural(n, "error") + " · ", styleFail})
 	}
@@ -305,6 +308,14 @@ func (m *model) drawThroughput(p pane) {
 		spec.Before = m.data.before.throughput
 	}
 	in.chart(spec)
+}
+
+// throughputText is the throughput of the window, or 0 while nothing is answered.
+func (m *model) throughputText() string {
+	if m.isSilent() {
+		return "0"
+	}
+	return na(m.snap.Live.RPS)
 }
 
 // toggleBatches switches the last chart between utilization and batches.

@@ -128,8 +128,20 @@ func (m *model) cannotExport() string {
 	return ""
 }
 
+// engineDown reports whether the engine has failed.
+func (m *model) engineDown() bool { return m.snap.Phase == session.Down }
+
+// isSilent reports whether requests get no answer.
+func (m *model) isSilent() bool {
+	return m.snap.Phase == session.Serving && m.snap.LoadOn && m.snap.Live.Silent > 0
+}
+
+// silentText says how long requests have got no answer.
+func silentText(s *session.Snapshot) string { return "no answer for " + wholeSeconds(s.Live.Silent) }
+
+// cannotRestart is why the engine cannot be restarted now, or "". One that hangs can be.
 func (m *model) cannotRestart() string {
-	if m.snap.Phase != session.Down {
+	if !m.engineDown() && !(m.isSilent() && m.snap.CanKill) {
 		return "the engine is running"
 	}
 	return ""

@@ -219,9 +219,12 @@ func (m *model) phase() span {
 		return span{"✗ down", styleFail}
 	case session.Sweeping:
 		return span{"● sweeping", styleAccent}
-	default:
-		return span{"● serving", stylePass}
+	case session.Serving:
+		if m.isSilent() {
+			return warning("! " + silentText(m.snap))
+		}
 	}
+	return span{"● serving", stylePass}
 }
 
 // drawTabs draws a tab for each view at the right and returns the first column of the tabs. If there is no

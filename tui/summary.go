@@ -35,7 +35,9 @@ func Summary(s *session.Snapshot, written ...string) string {
 	if isLive {
 		row("promise", "%s: %s", promiseText(s.SLA), verdictText(s))
 	}
-	if isLive && s.Live.RPS.OK() {
+	if isLive && s.Live.Silent > 0 {
+		row("throughput", "0/s, %s", silentText(s))
+	} else if isLive && s.Live.RPS.OK() {
 		row("throughput", "%s/s, formed batch %s%s", na(s.Live.RPS), s.Live.Batch.Text(1), ofMaxBatch(s.Settings))
 	}
 	t := s.Live.Totals

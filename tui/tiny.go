@@ -23,7 +23,7 @@ func (m *model) drawLiveTiny(p pane) {
 	y += 4
 	l := m.snap.Live
 	switch {
-	case m.cannotRestart() == "" && p.h < roomyTiny:
+	case m.engineDown() && p.h < roomyTiny:
 		p.sub(1, y, p.w-2, p.h-y).paragraph(0, 0, m.snap.Problem, styleFail)
 		return
 	case p.h < roomyTiny && !l.P99.OK():
@@ -33,7 +33,7 @@ func (m *model) drawLiveTiny(p pane) {
 	p.line(1, y, m.totals()...)
 	p.line(1, y+1, dim("formed batch "), plain(l.Batch.Text(1)), dim("  load "), plain(m.loadText()))
 	switch {
-	case m.cannotRestart() == "":
+	case m.engineDown():
 		p.sub(1, y+2, p.w-2, p.h-y-2).paragraph(0, 0, m.snap.Problem, styleFail)
 	case !l.P99.OK():
 		p.text(1, y+2, m.emptyText(), styleDim)
@@ -51,7 +51,7 @@ func (m *model) drawSparklines(p pane) {
 		device, utilization = "gpu", l.Use.GPU.PercentMean
 	}
 	m.drawSparkline(p.sub(0, 0, p.w, 1), "P99", chart.Spark{Values: s.p99, SLA: s.limit}, formatNum(l.P99, "—")+" ms")
-	m.drawSparkline(p.sub(0, 1, p.w, 1), "/s", chart.Spark{Values: s.throughput}, na(l.RPS))
+	m.drawSparkline(p.sub(0, 1, p.w, 1), "/s", chart.Spark{Values: s.throughput}, m.throughputText())
 	m.drawSparkline(p.sub(0, 2, p.w, 1), device, chart.Spark{Values: s.utilization}, na(utilization)+" %")
 	axis := chart.TimeAxis{Values: len(s.p99), Marks: s.marks, Every: time.Second, Right: "now"}
 	p.sub(sparkLeft, 3, p.w-sparkLeft-sparkRight, 1).chart(axis)

@@ -132,16 +132,19 @@ func (m *model) answerSpans() []span {
 		return []span{{fmt.Sprintf("%s (%s allowed)", m.failedText(), allowedText(s.SLA)), styleFail}, plain(number)}
 	case s.Live.Transient:
 		return []span{warning("just changed")}
+	case !v.ValueMS.OK() && m.isSilent():
+		return []span{warning("— " + silentText(s))}
 	case !v.ValueMS.OK():
 		return []span{warning("— "), dim(fmt.Sprintf("%d of 100 answers", min(s.Live.Answers, 99)))}
 	}
 	word := span{"? undecided", styleWarn}
-	switch v.Result {
-	case trial.Pass:
-		word = span{"PASS", stylePass}
-	case trial.Fail:
+	switch {
+	case v.Result == trial.Fail:
 		word = span{"FAIL", styleFail}
-	case trial.Undecided:
+	case m.isSilent(): // the requests that wait are not in the verdict yet
+		word = span{"? " + silentText(s) + "; before:", styleWarn}
+	case v.Result == trial.Pass:
+		word = span{"PASS", stylePass}
 	}
 	return []span{word, plain(number)}
 }

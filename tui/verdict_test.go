@@ -148,3 +148,31 @@ func TestNothingToWarnOf(t *testing.T) {
 	}
 	requireTexts(t, sc.plainFrame(), "! budget used up")
 }
+
+// While nothing is answered no number of before looks like one of now, and R restarts an engine that can be killed.
+func TestSilentScreen(t *testing.T) {
+	sc := newScreen(t, 120, 36, silent())
+	frame := sc.plainFrame()
+	for _, want := range []string{"! no answer for 12s", "? no answer for 12s", "no answer for 12s · 0", "now 0%", "R restart"} {
+		if !strings.Contains(frame, want) {
+			t.Errorf("no %q in\n%s", want, frame)
+		}
+	}
+	for _, not := range []string{"● serving", "PASS"} {
+		if strings.Contains(frame, not) {
+			t.Errorf("%q in\n%s", not, frame)
+		}
+	}
+	if text := Summary(sc.snap); !strings.Contains(text, "0/s, no answer for 12s") {
+		t.Error(text)
+	}
+	sc.press("R")
+	if len(sc.workbench.calls) != 1 || sc.workbench.calls[0] != "restart" {
+		t.Errorf("R calls %q", sc.workbench.calls)
+	}
+	sc.show(func(s *session.Snapshot) { s.CanKill = false })
+	sc.press("R")
+	if len(sc.workbench.calls) != 1 {
+		t.Errorf("a server that cannot be killed: %q", sc.workbench.calls)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/target/command"
 	"sweetspot/sweep/target/process"
+	"sweetspot/sweep/target/torchserve"
 )
 
 // openCommand starts the server of a plan.
@@ -28,6 +29,7 @@ func (a *app) openCommand(ctx context.Context, p plan.Plan, start knob.Config) (
 	if a.verbose {
 		c.Log = a.err
 	}
+	a.secrets.addTarget(torchserve.Config{}, p)
 	t, err := command.Open(ctx, c)
 	if err != nil {
 		if log != nil {

@@ -16,6 +16,7 @@ import (
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/target/command"
+	"sweetspot/sweep/target/torchserve"
 	"sweetspot/sweep/trial"
 )
 
@@ -143,6 +144,7 @@ func cause(err error, name string) string {
 // dryRun returns the canonical plan, its points in order, what is skipped, and the expected
 // time.
 func (a *app) dryRun(p plan.Plan, info sweep.Info, part *plan.Part) (*dryRun, error) {
+	a.secrets.addTarget(torchserve.Config{}, p)
 	document, err := json.Marshal(p)
 	if err != nil {
 		return nil, err
@@ -206,7 +208,7 @@ func (a *app) writeDryRun(p plan.Plan, d *dryRun) error {
 	for _, w := range d.Warnings {
 		b.WriteString("warning: " + w + "\n")
 	}
-	_, err = io.WriteString(a.out, b.String())
+	_, err = io.WriteString(a.out, a.secrets.hide(b.String()))
 	return err
 }
 

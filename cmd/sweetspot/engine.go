@@ -200,7 +200,7 @@ func (a *app) serveLog() (log *slog.Logger, end func(), err error) {
 	if a.verbose {
 		level = slog.LevelDebug
 	}
-	files, err := logfile.OpenServer(dir, level)
+	files, err := logfile.OpenServer(dir, level, log)
 	if err != nil {
 		return nil, nil, fmt.Errorf("LOG_LOCATION: %w", err)
 	}

@@ -21,7 +21,7 @@ type failure struct {
 
 // printJSON prints v as indented JSON on stdout.
 func (a *app) printJSON(v any) error {
-	enc := json.NewEncoder(a.out)
+	enc := json.NewEncoder(hiding{a.out, a.secrets})
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false) // <= stays readable
 	return enc.Encode(v)

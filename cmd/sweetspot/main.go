@@ -50,6 +50,7 @@ type app struct {
 	blind   bool            // the GPUs are not sampled
 	python  string          // interpreter of --python; "" is not given
 	remote  remoteFlags     // of targets that are running servers
+	secrets *secretWords    // that err, JSON and profiles do not have
 	allowed map[string]bool // targets elsewhere that the user has allowed
 }
 
@@ -67,14 +68,15 @@ func run(args, env []string, in io.Reader, out, errw io.Writer, more ...targetKi
 	ctx, sig := watchSignals()
 	defer sig.stop()
 	a := &app{
-		self: self, env: parseEnviron(env), in: in, out: out, err: errw, signal: sig, limits: sync.OnceValue(monitor.Limits),
-		targets: append(targetKinds(), more...),
+		self: self, env: parseEnviron(env), in: in, out: out, signal: sig, limits: sync.OnceValue(monitor.Limits),
+		targets: append(targetKinds(), more...), secrets: new(secretWords),
 	}
+	a.err = hiding{errw, a.secrets}
 	root := a.root()
 	root.SetArgs(args[1:])
 	root.SetIn(in)
 	root.SetOut(out)
-	root.SetErr(errw)
+	root.SetErr(a.err)
 	c, err := root.ExecuteContextC(ctx)
 	return a.code(c, args[1:], err)
 }

@@ -37,7 +37,7 @@ func openOIP(ctx context.Context, a *app, p plan.Plan, _ knob.Config) (sweep.Tar
 
 // oipConfig returns how the server of a plan is called, without bodies.
 func (a *app) oipConfig(p plan.Plan) (oip.Config, error) {
-	common, err := a.remote.config(p)
+	common, err := a.remoteConfig(p)
 	if err != nil {
 		return oip.Config{}, err
 	}

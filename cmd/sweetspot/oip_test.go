@@ -15,11 +15,11 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"sweetspot/engine/knob"
+	"sweetspot/sweep/target/process"
 	"sweetspot/sweep/trial"
 )
 
@@ -149,17 +149,19 @@ func startMLServer(t *testing.T, venv string) (overHTTP, overRPC string) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // until it is ready
 	defer cancel()
-	var log bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), filepath.Join(venv, "bin", "mlserver"), "start", dir)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = t.TempDir(), &log, &log
-	cmd.Env = append(os.Environ(), "MLSERVER_HTTP_PORT="+ports[0], "MLSERVER_GRPC_PORT="+ports[1], "MLSERVER_METRICS_PORT="+ports[2], "PYTHONDONTWRITEBYTECODE=1")
-	if err := cmd.Start(); err != nil {
+	self, err := exec.LookPath("sweetspot") // installed by testscript.Main
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait() // of a signal
+	// Its supervisor ends it, with the processes that it starts, also if the test is killed.
+	server, err := process.Start(process.Config{
+		Supervisor: []string{self, "supervise"}, Folder: t.TempDir(), Dir: t.TempDir(), Argv: []string{filepath.Join(venv, "bin", "mlserver"), "start", dir},
+		Env: append(os.Environ(), "MLSERVER_HTTP_PORT="+ports[0], "MLSERVER_GRPC_PORT="+ports[1], "MLSERVER_METRICS_PORT="+ports[2], "PYTHONDONTWRITEBYTECODE=1"),
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
 	for at := "http://127.0.0.1:" + ports[0] + "/v2/models/sum/ready"; ; time.Sleep(100 * time.Millisecond) {
 		resp, err := http.Get(at)
 		if err == nil {
@@ -169,8 +171,8 @@ func startMLServer(t *testing.T, venv string) (overHTTP, overRPC string) {
 				return "127.0.0.1:" + ports[0], "127.0.0.1:" + ports[1]
 			}
 		}
-		if ctx.Err() != nil {
-			t.Fatalf("MLServer does not become ready: %s", log.String())
+		if ctx.Err() != nil || server.HasEnded() {
+			t.Fatalf("MLServer does not become ready: %s", strings.Join(server.LastLines(), "\n"))
 		}
 	}
 }

@@ -45,7 +45,7 @@ func newProgress(w io.Writer, quiet bool) *progress {
 
 // terminal reports whether w is a terminal, and its width.
 func terminal(w any) (bool, int) {
-	f, ok := w.(*os.File)
+	f, ok := unhidden(w).(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return false, 0
 	}

@@ -65,7 +65,7 @@ func (a *app) recordLive(sla trial.SLA, seed uint64) func(sweep.Info) (session.L
 		w, err := profiles.Create(path, profiles.Header{
 			ID: id, Kind: profiles.Live, Created: now, Tool: "sweetspot " + version,
 			Machine: a.machine(info), Model: model(info), SLA: &sla, Plan: json.RawMessage("{}"), Seed: seed,
-		}, profiles.Options{})
+		}, profiles.Options{Secrets: a.secrets.words()})
 		if err != nil {
 			return nil, err
 		}
@@ -100,7 +100,7 @@ func (a *app) record(out string, resumes *string, shard plan.Shard, tee io.Write
 			Plan: text, PlanHash: p.Hash(), Seed: p.Seed, Suite: suiteGroup(p), Resumes: resumes,
 		}
 		setShard(&h, part)
-		w, err := profiles.Create(path, h, profiles.Options{Tee: tee, Secrets: p.Server.Secrets()})
+		w, err := profiles.Create(path, h, profiles.Options{Tee: tee, Secrets: append(p.Server.Secrets(), a.secrets.words()...)})
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -152,7 +153,9 @@ func suiteCommand(command, results, trial string) string {
 func (a *app) runCommand(ctx context.Context, name, command string, f *runFlags) error {
 	a.note(f, "%s: %s", name, command)
 	c := exec.CommandContext(ctx, "sh", "-c", command)
-	c.Stdout, c.Stderr, c.Env = a.err, a.err, a.env.all
+	// The file itself: what the command leaves running may keep it open.
+	out, _ := unhidden(a.err).(io.Writer)
+	c.Stdout, c.Stderr, c.Env = out, out, a.env.all
 	if err := c.Run(); err != nil {
 		return fmt.Errorf("%s: %w: %s", name, err, command)
 	}

@@ -120,7 +120,7 @@ func (a *app) restoreOne(c *cobra.Command, file string) (restored, error) {
 	if err := a.allow(c.Context(), p); err != nil {
 		return restored{}, err
 	}
-	cfg, err := a.remote.config(p)
+	cfg, err := a.remoteConfig(p)
 	if err != nil {
 		return restored{}, err
 	}

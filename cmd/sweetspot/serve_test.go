@@ -49,9 +49,7 @@ func startServerIn(t *testing.T, dir string, args ...string) (inference, managem
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	startWithTest(t, cmd)
 	lines := bufio.NewScanner(stderr)
 	ready := regexp.MustCompile(`inference (https?://\S+), management (https?://[^\s,]+)`)
 	for lines.Scan() {

@@ -56,7 +56,7 @@ func openTorchServe(ctx context.Context, a *app, p plan.Plan, _ knob.Config) (sw
 	if err := a.allow(ctx, p); err != nil {
 		return nil, err
 	}
-	c, err := a.remote.config(p)
+	c, err := a.remoteConfig(p)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +75,13 @@ func openTorchServe(ctx context.Context, a *app, p plan.Plan, _ knob.Config) (sw
 		return nil, err // not t: an interface with a nil *Target is not nil
 	}
 	return t, nil
+}
+
+// remoteConfig is config; it also hides the secrets of the calls from now on.
+func (a *app) remoteConfig(p plan.Plan) (torchserve.Config, error) {
+	c, err := a.remote.config(p)
+	a.secrets.addTarget(c, p, append(a.remote.metrics, a.remote.inference)...)
+	return c, err
 }
 
 // config returns how the servers of a plan are called, without their management addresses, and without bodies.

@@ -27,7 +27,7 @@ func startTorchServe(ctx context.Context, a *app, p plan.Plan, start knob.Config
 	if flag := a.remote.ofRunning(); flag != "" {
 		return nil, fmt.Errorf("%s is for a TorchServe that runs; target torchserve starts its own", flag)
 	}
-	c, err := a.remote.config(p)
+	c, err := a.remoteConfig(p)
 	if err != nil {
 		return nil, err
 	}

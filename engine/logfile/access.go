@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"sync"
@@ -17,20 +18,29 @@ const (
 )
 
 // Access is the log of requests: a line each, as in TorchServe's access_log.log. Add may be
-// called concurrently; it only appends to memory.
+// called concurrently; it only appends to memory. Where lines are missing, because the disk was too slow or
+// had an error, the file says how many.
 type Access struct {
-	file *File
+	file   *File
+	outage Outage // of Run
 
 	mu    sync.Mutex
 	lines []byte
 	lost  int
-	ended bool // the file cannot be written
 
 	spare []byte // of Run
 }
 
-// NewAccess returns a log that Run writes to file.
-func NewAccess(file *File) *Access { return &Access{file: file} }
+// NewAccess returns a log that Run writes to file. Errors of the disk are reported to log.
+func NewAccess(file *File, log *slog.Logger) *Access {
+	file.Gap = func(lost int, why error) string { return missing(lost, why.Error()) }
+	return &Access{file: file, outage: Outage{What: "requests", Log: log}}
+}
+
+// missing is the line that stands for others.
+func missing(lines int, why string) string {
+	return fmt.Sprintf("%s - %d requests have no line: %s\n", AppendTime(nil, time.Now()), lines, why)
+}
 
 // Add adds the line of a request that began at start and was answered at end:
 //
@@ -38,9 +48,6 @@ func NewAccess(file *File) *Access { return &Access{file: file} }
 func (a *Access) Add(r *http.Request, status int, start, end time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.ended {
-		return
-	}
 	if len(a.lines) > accessMost {
 		a.lost++
 		return
@@ -73,21 +80,20 @@ func appendURI(b []byte, uri string) []byte {
 	return b
 }
 
-// Run writes the lines until ctx ends or the file cannot be written, and closes the file.
+// Run writes the lines until ctx ends, and closes the file. Its error is that of the last lines: lines
+// that cannot be written before are counted, and later ones are tried again.
 func (a *Access) Run(ctx context.Context) error {
 	ticker := time.NewTicker(accessEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			if err := a.write(); err != nil {
-				a.mu.Lock()
-				a.ended, a.lines = true, nil
-				a.mu.Unlock()
-				return errors.Join(err, a.file.Close())
+			if tried, err := a.write(); tried {
+				a.outage.Report(err)
 			}
 		case <-ctx.Done():
-			return errors.Join(a.write(), a.file.Close())
+			_, err := a.write()
+			return errors.Join(err, a.file.Close())
 		}
 	}
 }
@@ -95,16 +101,16 @@ func (a *Access) Run(ctx context.Context) error {
 // Close closes the file of a log that was never run.
 func (a *Access) Close() error { return a.file.Close() }
 
-// write writes the lines that wait.
-func (a *Access) write() error {
+// write writes the lines that wait. It reports whether there were any.
+func (a *Access) write() (tried bool, err error) {
 	a.mu.Lock()
 	a.lines, a.spare = a.spare[:0], a.lines
 	lost := a.lost
 	a.lost = 0
 	a.mu.Unlock()
 	if lost > 0 {
-		a.spare = fmt.Appendf(AppendTime(a.spare, time.Now()), " - %d requests have no line: the disk was too slow\n", lost)
+		a.spare = append(a.spare, missing(lost, "the disk was too slow")...)
 	}
-	_, err := a.file.Write(a.spare)
-	return err
+	_, err = a.file.Write(a.spare)
+	return len(a.spare) > 0, err
 }

@@ -1,10 +1,12 @@
 // Package logfile writes log files with the lines of TorchServe's.
 //
 // A [File] is replaced when it is large. [Access] collects the lines of requests in memory and
-// writes them beside the requests. [NewHandler] writes the records of a log.
+// writes them beside the requests. [NewHandler] writes the records of a log. After an error of the disk all of them
+// go on; a [File] says how many lines are missing, and an [Outage] tells the log of the program.
 package logfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -24,11 +26,19 @@ func AppendTime(b []byte, t time.Time) []byte { return t.AppendFormat(b, "2006-0
 // .2, and so on; five of them are kept. After an error, as of a full disk, it ends with a whole line, and the next
 // write tries again. It is not safe for concurrent use.
 type File struct {
-	path string
-	most int64
-	keep int
-	f    appended // nil after Close, and after it could not be opened again
-	size int64
+	// Gap, if not nil, returns the line that says how many lines before it could not be written, and
+	// why the last of them could not. It is called by the next Write.
+	Gap func(lost int, why error) string
+
+	path   string
+	most   int64
+	keep   int
+	f      appended // nil after Close, and after it could not be opened again
+	closed bool
+	size   int64
+	torn   bool // it may end with a part of a line
+	lost   int  // lines since the last Gap
+	why    error
 }
 
 // appended is what File needs of an *os.File.
@@ -57,31 +67,53 @@ func (r *File) open() error {
 	return nil
 }
 
-// Write appends whole lines.
+// Write appends whole lines: all of them or, with an error, none.
 func (r *File) Write(lines []byte) (int, error) {
 	if len(lines) == 0 {
 		return 0, nil
 	}
-	if r.f == nil {
-		if err := r.open(); err != nil {
-			return 0, err
-		}
+	if r.closed {
+		return 0, os.ErrClosed
 	}
-	if r.size+int64(len(lines)) > r.most && r.size > 0 {
-		if err := r.roll(); err != nil {
-			return 0, err
-		}
+	text := lines
+	if r.lost > 0 && r.Gap != nil {
+		text = append([]byte(r.Gap(r.lost, r.why)), lines...)
 	}
-	n, err := r.f.Write(lines)
-	if err != nil { // without a part of a line, which the next one would continue
-		if failed := r.f.Truncate(r.size); failed != nil {
-			r.size += int64(n)
-			return n, errors.Join(err, failed)
-		}
+	if err := r.append(text); err != nil {
+		r.lost += bytes.Count(lines, []byte("\n"))
+		r.why = err
 		return 0, err
 	}
+	r.lost, r.why = 0, nil
+	return len(lines), nil
+}
+
+// append writes a text with whole lines, or leaves nothing of it.
+func (r *File) append(text []byte) error {
+	if r.f == nil {
+		if err := r.open(); err != nil {
+			return err
+		}
+	}
+	if r.torn {
+		if err := r.f.Truncate(r.size); err != nil {
+			return err
+		}
+		r.torn = false
+	}
+	if r.size+int64(len(text)) > r.most && r.size > 0 {
+		if err := r.roll(); err != nil {
+			return err
+		}
+	}
+	n, err := r.f.Write(text)
+	if err != nil { // without a part of a line, which the next one would continue
+		failed := r.f.Truncate(r.size)
+		r.torn = failed != nil
+		return errors.Join(err, failed)
+	}
 	r.size += int64(n)
-	return n, nil
+	return nil
 }
 
 func (r *File) roll() error {
@@ -99,8 +131,9 @@ func (r *File) roll() error {
 	return errors.Join(err, r.open())
 }
 
-// Close closes the file. A second call does nothing.
+// Close closes the file for good. A second call does nothing.
 func (r *File) Close() error {
+	r.closed = true
 	if r.f == nil {
 		return nil
 	}

@@ -29,10 +29,13 @@ type serverFiles struct {
 	ts      *File
 	model   *File
 	scratch []byte
+
+	tsOutage, modelOutage Outage
 }
 
-// OpenServer opens the two files in a folder, which it makes. The caller closes the handler.
-func OpenServer(dir string, level slog.Leveler) (*Server, error) {
+// OpenServer opens the two files in a folder, which it makes. The caller closes the handler. Errors of the disk are reported to
+// log, which must not write to these files.
+func OpenServer(dir string, level slog.Leveler, log *slog.Logger) (*Server, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -44,7 +47,18 @@ func OpenServer(dir string, level slog.Leveler) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, ts.Close())
 	}
-	return &Server{level: level, shared: &serverFiles{ts: ts, model: model}}, nil
+	ts.Gap, model.Gap = lostRecords("sweetspot"), lostRecords("MODEL_LOG")
+	return &Server{level: level, shared: &serverFiles{
+		ts: ts, model: model,
+		tsOutage: Outage{What: "records of ts_log.log", Log: log}, modelOutage: Outage{What: "records of model_log.log", Log: log},
+	}}, nil
+}
+
+// lostRecords returns the Gap of a file whose lines have the name.
+func lostRecords(name string) func(int, error) string {
+	return func(lost int, why error) string {
+		return fmt.Sprintf("%s [%-5s] main %s - %d records have no line: %v\n", AppendTime(nil, time.Now()), slog.LevelWarn, name, lost, why)
+	}
 }
 
 // Close closes the files. Records after it are lost.
@@ -91,8 +105,8 @@ func (s *Server) Handle(_ context.Context, r slog.Record) error {
 	f := s.shared
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.ts.f == nil {
-		return nil // closed
+	if f.ts.closed {
+		return nil
 	}
 	at := r.Time
 	if at.IsZero() {
@@ -101,9 +115,11 @@ func (s *Server) Handle(_ context.Context, r slog.Record) error {
 	line := fmt.Appendf(AppendTime(f.scratch[:0], at), " [%-5s] main sweetspot - %s\n", r.Level, text)
 	f.scratch = line
 	_, err := f.ts.Write(line)
+	f.tsOutage.Report(err)
 	if model {
 		line = bytes.Replace(line, []byte(" main sweetspot - "), []byte(" main MODEL_LOG - "), 1)
 		_, e := f.model.Write(line)
+		f.modelOutage.Report(e)
 		err = errors.Join(err, e)
 	}
 	return err

@@ -23,13 +23,8 @@ const (
 // configured one.
 func (s *Server) serveHTTP(address string, h http.Handler) func(context.Context, net.Listener) error {
 	return func(ctx context.Context, l net.Listener) error {
-		srv := &http.Server{
-			Handler:           chain(h, s.counts.Watch, lingeringClose(s.cfg.BodyTime), checkOrigin(hostPort(address), l.Addr(), s.cfg.CORS), s.cfg.CORS.answer),
-			ReadHeaderTimeout: headerTime,
-			IdleTimeout:       s.cfg.IdleTime,
-			MaxHeaderBytes:    headerBytes,
-			ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
-		}
+		h := chain(h, s.counts.Watch, lingeringClose(s.cfg.BodyTime), checkOrigin(hostPort(address), l.Addr(), s.cfg.CORS), s.cfg.CORS.answer)
+		srv := s.httpServer(h)
 		ended := make(chan error, 1)
 		plain, end := s.listener(srv, l, isSecure(address))
 		go func() { ended <- srv.Serve(plain) }()
@@ -44,6 +39,17 @@ func (s *Server) serveHTTP(address string, h http.Handler) func(context.Context,
 	}
 }
 
+// httpServer returns a server with the limits of all.
+func (s *Server) httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTime,
+		IdleTimeout:       s.cfg.IdleTime,
+		MaxHeaderBytes:    headerBytes,
+		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
+	}
+}
+
 // listener returns the listener of srv, and what ends both: it closes them when the running
 // requests are answered, or after the longest wait. Package http1 answers plain predictions; with
 // TLS, net/http answers all requests.
@@ -55,6 +61,7 @@ func (s *Server) listener(srv *http.Server, l net.Listener, secure bool) (net.Li
 	fast := http1.NewListener(l, http1.Config{
 		Handler: srv.Handler, Prefix: "/predictions/", Log: s.cfg.Log,
 		Wrap:      func(c net.Conn) net.Conn { return newStallConn(c, s.cfg.WriteTime) },
+		Last:      func() *http.Server { return s.httpServer(srv.Handler) },
 		FirstTime: headerTime, IdleTime: s.cfg.IdleTime,
 	})
 	shutdown := func(ctx context.Context) error {

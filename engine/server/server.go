@@ -72,7 +72,7 @@ func Open(c Config, e *engine.Engine) (*Server, error) {
 	}
 	if s.cfg.MetricsMode != metrics.Prometheus {
 		var err error
-		if s.logs, err = metrics.NewLogFiles(s.measured, s.cfg.MetricsLog); err != nil {
+		if s.logs, err = metrics.NewLogFiles(s.measured, s.cfg.MetricsLog, s.cfg.Log); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
@@ -94,7 +94,7 @@ func (s *Server) openAccessLog() error {
 	if err != nil {
 		return fmt.Errorf("access log: %w", err)
 	}
-	s.access = logfile.NewAccess(f)
+	s.access = logfile.NewAccess(f, s.cfg.Log)
 	s.counts.Log = s.access.Add
 	return nil
 }
@@ -170,7 +170,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return errors.Join(append(errs, s.host.close())...)
 }
 
-// runLogs writes the log files until end is called. Without one that cannot be written, the
+// runLogs writes the log files until end is called. While one cannot be written, the
 // server goes on.
 func (s *Server) runLogs() (end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -178,7 +178,7 @@ func (s *Server) runLogs() (end func()) {
 	run := func(what string, write func(context.Context) error) {
 		wg.Go(func() {
 			if err := write(ctx); err != nil {
-				s.cfg.Log.Warn(what+" are not written any more", "err", err)
+				s.cfg.Log.Warn("the last "+what+" were not written", "err", err)
 			}
 		})
 	}

@@ -134,8 +134,10 @@ func (s *Session) liveTrial() (trial.Trial, bool) {
 	if s.ring.current.Answers < minAnswers {
 		return trial.Trial{}, false
 	}
-	return trial.Trial{
+	out := trial.Trial{
 		At: s.now().UTC(), Role: trial.RoleLive, Reason: "live traffic", Settings: s.state.Settings, Options: s.state.Info.Options,
 		Load: s.state.Load.For(s.state.Settings.Workers * s.state.Settings.BatchSize), Result: s.ring.result(),
-	}, true
+	}
+	s.judgeSilence(&out.Verdict)
+	return out, true
 }

@@ -136,7 +136,11 @@ func (s *Session) endSegment() {
 	t, samples, seconds := s.segment(r), r.samples, r.seconds
 	took := now.Sub(r.begin)
 	r.begin, r.samples, r.seconds = now, nil, nil
-	if len(samples) == 0 || len(r.writes) == maxPending-1 {
+	switch {
+	case len(samples) == 0:
+		return
+	case len(r.writes) == maxPending-1:
+		s.addMessage(Error, "recording: a segment of %d requests is lost: %d segments wait for the disk", len(samples), len(r.writes))
 		return
 	}
 	r.segments++

@@ -85,6 +85,7 @@ type Session struct {
 	nextSweep       *plan.Plan // waits for the end of the measurement of the model alone
 	rec             *recorder  // nil without a recording
 	lengths         lengthWatch
+	silence         silence
 	restartSettings *knob.Settings // settings for a restarted engine, nil for its start settings
 	pollingBatches  bool           // a request for the latest batches is in flight
 }
@@ -299,7 +300,9 @@ func (s *Session) publish() {
 	}
 	out.Plan = s.plan()
 	out.Live = s.ring.snapshot(s.utilization(), s.host())
+	out.Live.Silent, out.CanKill = s.silentFor(), s.canKill()
 	if out.Phase == Serving {
+		s.judgeSilence(&out.Live.Verdict)
 		out.Answers.Judge(&out.Live.Verdict) // as in a trial
 	}
 	s.snapshot.Store(&out)
@@ -319,6 +322,7 @@ func (s *Session) endSecond() {
 	if s.state.Phase == Serving || s.state.Phase == Sweeping {
 		s.ring.endSecond(s.now(), s.utilization(), s.host())
 		s.lookAtComparison()
+		s.reportSilence()
 		s.pollBatches()
 		s.askLengths()
 		if s.rec != nil && s.state.Phase == Serving {
@@ -337,6 +341,7 @@ func (s *Session) startLoad() {
 	s.liveLoad = l
 	t, spec := s.target, s.state.Load.For(s.state.Settings.Workers*s.state.Settings.BatchSize)
 	s.ring.load = spec
+	s.silence.begin(s.now())
 	s.spawn(func() {
 		defer close(l.done)
 		defer cancel()
@@ -355,6 +360,9 @@ func (s *Session) addSamples(samples []load.Sample) {
 	for i := range samples {
 		s.ring.present.slowest.add(&samples[i], now)
 		s.ring.add(samples[i])
+		if d := s.silence.add(&samples[i], now); d > 0 {
+			s.addMessage(Note, "answered again after %v", d.Round(time.Second))
+		}
 	}
 	if s.comparing != nil {
 		s.comparing.add(now, samples)

@@ -49,6 +49,7 @@ type Snapshot struct {
 	Effect    *Effect              // of the last change that was compared; nil before the first
 	HeldSince time.Time            // while the load is held by the user: since when
 	Crashes   []time.Time          // when the engine was found dead, oldest first
+	CanKill   bool                 // Restart can end an engine that answers nothing
 	Live      Live
 	Internals Internals        // of the model
 	Plan      plan.Plan        // of the next sweep, with the promise and the live load
@@ -109,7 +110,8 @@ type Live struct {
 	Totals    trial.Counts  // since the session began
 	Use       trial.ResourceUse
 	Host      sweep.Host
-	Transient bool // the present second is that of the last change: there is no traffic after it yet
+	Silent    time.Duration // how long requests have got no answer, while that is longer than usual; 0 otherwise
+	Transient bool          // the present second is that of the last change: there is no traffic after it yet
 }
 
 // SweepState is the state of a sweep.

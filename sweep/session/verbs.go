@@ -186,11 +186,15 @@ func (s *Session) HoldLoad(hold bool) error {
 	return nil
 }
 
-// Restart starts the engine again after it has failed, with the last settings.
+// Restart starts the engine again after it has failed, with the last settings. An engine that is up but
+// answers nothing is killed first, if the target can do that.
 func (s *Session) Restart() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state.Phase != Down {
+		if s.killSilent() {
+			return nil
+		}
 		return errors.New("the engine is up")
 	}
 	s.state.Phase = Starting

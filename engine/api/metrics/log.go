@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -17,9 +19,11 @@ import (
 // LogFiles writes TorchServe's metrics as lines of its log files, ts_metrics.log and
 // model_metrics.log, for the modes log and legacy. TorchServe writes a line for each request.
 // LogFiles writes every second what has changed: of a counter the increase, so that the sums are the
-// same, and of a gauge its last value.
+// same, and of a gauge its last value. What a disk with an error does not take is written once it works
+// again, so that the sums stay the same.
 type LogFiles struct {
 	cfg    Config
+	outage logfile.Outage
 	files  [2]*logfile.File // by logFile
 	last   map[string]float64
 	system time.Time // when the machine was last written
@@ -39,15 +43,16 @@ const (
 	systemEvery = time.Minute // TorchServe's metric_time_interval
 )
 
-// NewLogFiles returns a log in the folder dir, which it creates. The caller must call Run.
-func NewLogFiles(c Config, dir string) (*LogFiles, error) {
+// NewLogFiles returns a log in the folder dir, which it creates. The caller must call Run. Errors of the disk are
+// reported to log.
+func NewLogFiles(c Config, dir string, log *slog.Logger) (*LogFiles, error) {
 	if c.Hostname == "" {
 		c.Hostname, _ = os.Hostname() // "" if it is unknown
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("metrics log: %w", err)
 	}
-	l := &LogFiles{cfg: c, last: map[string]float64{}}
+	l := &LogFiles{cfg: c, last: map[string]float64{}, outage: logfile.Outage{What: "metrics", Log: log}}
 	for i, name := range []string{frontend: "ts_metrics.log", backend: "model_metrics.log"} {
 		var err error
 		if l.files[i], err = logfile.Open(filepath.Join(dir, name)); err != nil {
@@ -58,16 +63,14 @@ func NewLogFiles(c Config, dir string) (*LogFiles, error) {
 	return l, nil
 }
 
-// Run writes until ctx ends, and once more then. It closes the files.
+// Run writes until ctx ends, and once more then. It closes the files. Its error is that of the last lines.
 func (l *LogFiles) Run(ctx context.Context) error {
 	ticker := time.NewTicker(logEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			if err := l.write(time.Now()); err != nil {
-				return errors.Join(err, l.Close())
-			}
+			l.outage.Report(l.write(time.Now()))
 		case <-ctx.Done():
 			return errors.Join(l.write(time.Now()), l.Close())
 		}
@@ -88,12 +91,11 @@ func (l *LogFiles) Close() error {
 // write writes the lines of what has changed.
 func (l *LogFiles) write(now time.Time) error {
 	var text [2]strings.Builder
+	written := [2]map[string]float64{{}, {}} // what the lines say
 	system := now.Sub(l.system) >= cmp.Or(l.cfg.Interval, systemEvery)
 	c := &collector{Config: l.cfg}
 	if !system {
 		c.Host = nil
-	} else {
-		l.system = now
 	}
 	legacy := l.cfg.Mode == Legacy
 	c.Mode = Prometheus
@@ -101,11 +103,13 @@ func (l *LogFiles) write(now time.Time) error {
 		if f.unit == "" || legacy && strings.HasPrefix(f.name, "ts_") {
 			return // not TorchServe's, or at /metrics
 		}
-		if v, changed := l.change(f, counter, v, labels); changed || f.system {
-			file := frontend
-			if f.backend {
-				file = backend
-			}
+		file := frontend
+		if f.backend {
+			file = backend
+		}
+		key := f.name + "\x00" + strings.Join(labels, "\x00")
+		written[file][key] = v
+		if v, changed := change(l.last[key], counter, v); changed || f.system {
 			text[file].WriteString(f.logLine(now, v, labels))
 		}
 	}
@@ -114,16 +118,20 @@ func (l *LogFiles) write(now time.Time) error {
 	for i := range text {
 		_, err := l.files[i].Write([]byte(text[i].String()))
 		errs = append(errs, err)
+		if err != nil {
+			continue
+		}
+		maps.Copy(l.last, written[i])
+		if system && logFile(i) == frontend { // it has the machine
+			l.system = now
+		}
 	}
 	return errors.Join(errs...)
 }
 
 // change returns the increase of a counter or the value of a gauge, and whether it has changed
 // since the last write. The first value of a gauge has changed, unless it is 0.
-func (l *LogFiles) change(f *family, counter bool, v float64, labels []string) (float64, bool) {
-	key := f.name + "\x00" + strings.Join(labels, "\x00")
-	last := l.last[key]
-	l.last[key] = v
+func change(last float64, counter bool, v float64) (float64, bool) {
 	if !counter {
 		return v, v != last
 	}

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,6 +16,7 @@ import (
 	"sweetspot/engine/api/wire"
 	"sweetspot/engine/enginetest"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/logfile"
 	"sweetspot/engine/monitor"
 )
 
@@ -34,7 +36,7 @@ func logged(t *testing.T, mode Mode, answers *[]wire.Count) (l *LogFiles, dir st
 	l, err := NewLogFiles(Config{
 		Mode: mode, Engine: e, Hostname: "host", Answers: func() []wire.Count { return *answers },
 		Host: func() Host { return Host{CPUPercent: monitor.Of(50)} },
-	}, dir)
+	}, dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,5 +138,43 @@ func TestJavaDouble(t *testing.T) {
 		if got := javaDouble(v); got != want {
 			t.Errorf("%v: %s, want %s", v, got, want)
 		}
+	}
+}
+
+// What cannot be written while the disk has an error is written once it works again: the sum of the increases is the counter.
+func TestLogFilesAfterAnError(t *testing.T) {
+	answers := []wire.Count{{Route: wire.RoutePredictions, Status: 200, N: 1}}
+	l, dir, ask := logged(t, Log, &answers)
+	write := func(n int) error {
+		ask(n)
+		return l.write(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	}
+	if err := write(1); err != nil {
+		t.Fatal(err)
+	}
+	frontendFile := l.files[frontend]
+	broken, err := logfile.Open(filepath.Join(dir, "broken"))
+	if err == nil {
+		err = broken.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.files[frontend] = broken
+	for range 2 {
+		if err := write(1); err == nil {
+			t.Error("no error of a file that cannot be written")
+		}
+	}
+	l.files[frontend] = frontendFile
+	if err := write(2); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	got := regexp.MustCompile(`ts_inference_requests_total\.Count:(\S+?)\|`).FindAllStringSubmatch(read(t, dir, "ts_metrics.log"), -1)
+	if len(got) != 2 || got[0][1] != "1.0" || got[1][1] != "4.0" {
+		t.Errorf("increases %q, want 1.0 and 4.0", got)
 	}
 }

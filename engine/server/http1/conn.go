@@ -163,18 +163,22 @@ func (c *conn) linger() {
 	}
 }
 
-// handOver gives the connection to net/http, with the bytes that were read.
+// handOver gives the connection to net/http, with the bytes that were read. If the Listener has been closed since they
+// were read, a server of its own answers this request, as the last one of the connection.
 func (c *conn) handOver() {
 	nc := net.Conn(c.nc)
 	if c.begin < c.end {
 		nc = &replay{Conn: c.nc, rest: bytes.Clone(c.buf[c.begin:c.end])}
 	}
-	c.l.forget(c)
 	select {
 	case c.l.others <- nc:
 	case <-c.l.closed:
+		if c.begin < c.end {
+			c.l.serveLast(nc)
+		}
 		_ = c.nc.Close()
 	}
+	c.l.forget(c) // after that Shutdown does not wait for it
 }
 
 // body is the body of a request.

@@ -40,10 +40,13 @@ type Config struct {
 	Prefix  string // of the paths that the Listener answers
 	// Wrap returns the connection with the limits of its reads and writes. It is called once
 	// for each accepted connection.
-	Wrap       func(net.Conn) net.Conn
-	FirstTime  time.Duration // longest time until the first byte of a connection
-	IdleTime   time.Duration // longest time between two requests
-	Log        *slog.Logger
+	Wrap      func(net.Conn) net.Conn
+	FirstTime time.Duration // longest time until the first byte of a connection
+	IdleTime  time.Duration // longest time between two requests
+	Log       *slog.Logger
+	// Last returns a server for a connection whose request is for net/http when the http.Server accepts none any more. It
+	// has the same handler and limits.
+	Last       func() *http.Server
 	watchFails bool // for tests: as on a system that reports no closed connections
 }
 
@@ -123,6 +126,7 @@ func (s *Listener) start(nc net.Conn) {
 	s.mu.Unlock()
 	raw, ok := nc.(syscall.Conn)
 	if s.watch == nil || !ok || s.watch.add(c, raw) != nil {
+		c.state.Store(stateActive) // for Shutdown: it is net/http's
 		go c.handOver()
 		return
 	}

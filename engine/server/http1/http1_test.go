@@ -30,6 +30,7 @@ func serve(t testing.TB, c Config) (s *Listener, address string) {
 	if c.Wrap == nil {
 		c.Wrap = func(nc net.Conn) net.Conn { return nc }
 	}
+	c.Last = lastServer(c.Handler)
 	if c.FirstTime == 0 {
 		c.FirstTime = longTime
 	}
@@ -49,6 +50,13 @@ func serve(t testing.TB, c Config) (s *Listener, address string) {
 		s.wg.Wait()
 	})
 	return s, l.Addr().String()
+}
+
+// lastServer is the server for the last request of a connection.
+func lastServer(h http.Handler) func() *http.Server {
+	return func() *http.Server {
+		return &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+	}
 }
 
 // dial connects to a server until the test ends.
@@ -263,6 +271,48 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
+// A request that net/http can no longer get, because its server has ended, is answered all the same, as the last one of
+// its connection.
+func TestHandOverWhileClosing(t *testing.T) {
+	if own() != "http1" {
+		t.Skip("net/http answers all requests on this system")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := NewListener(l, Config{ // no http.Server accepts its connections
+		Prefix: "/p/", Handler: who, Last: lastServer(who), Wrap: func(nc net.Conn) net.Conn { return nc },
+		FirstTime: longTime, IdleTime: longTime, Log: slog.New(slog.DiscardHandler),
+	})
+	var readers []*bufio.Reader
+	for _, text := range []string{"PUT" + post("/p/m", "x")[4:], "PUT" + post("/p/m", "x")[4:] + post("/p/m", "y"), "no request\r\n\r\n"} {
+		c := dial(t, l.Addr().String())
+		send(t, c, text)
+		readers = append(readers, bufio.NewReader(c))
+	}
+	for active := 0; active < len(readers); time.Sleep(time.Millisecond) {
+		active = 0
+		s.each(func(c *conn) {
+			if c.state.Load() == stateActive {
+				active++
+			}
+		})
+	}
+	if err := errors.Join(s.Close(), s.Shutdown(t.Context())); err != nil {
+		t.Error(err)
+	}
+	for i, want := range []int{200, 200, 400} {
+		resp, body := receive(t, readers[i])
+		if resp.StatusCode != want || want == 200 && body != "net/http x" || !resp.Close {
+			t.Errorf("request %d: %d %q, closes %v; want %d and the end of the connection", i, resp.StatusCode, body, resp.Close, want)
+		}
+		if _, err := readers[i].ReadByte(); err == nil {
+			t.Errorf("request %d: the connection goes on", i)
+		}
+	}
+}
+
 // Shutdown ends with its context, and Abort ends the request.
 func TestAbort(t *testing.T) {
 	started, ended := make(chan struct{}), make(chan struct{})
@@ -325,6 +375,7 @@ func TestAcceptFails(t *testing.T) {
 	_ = srv.Listener.Close()
 	srv.Listener = NewListener(&failing{Listener: l, times: 2}, Config{
 		Prefix: "/p/", Handler: who, Wrap: func(nc net.Conn) net.Conn { return nc }, FirstTime: longTime, IdleTime: longTime, Log: slog.New(slog.DiscardHandler),
+		Last: lastServer(who),
 	})
 	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
 	srv.Start()

@@ -244,6 +244,15 @@ func (t *Target) cause(ctx context.Context, err error) error {
 	}
 }
 
+// Kill kills the child, which a user has found to hang. The next call, or the live load, starts another.
+func (t *Target) Kill(why string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.closed {
+		t.child.kill(why)
+	}
+}
+
 // runConfig returns a run of l. The lock is held.
 func (t *Target) runConfig(l load.Spec) load.Config {
 	c := t.baseConfig

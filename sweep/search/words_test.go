@@ -1,0 +1,86 @@
+package search_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
+	"sweetspot/sweep/trial"
+)
+
+// The error of one prediction is no median, and a measurement of 0 has no relative error.
+func TestAccuracyOfOnePrediction(t *testing.T) {
+	at := func(workers int, predicted, measured float64) trial.Trial {
+		return trial.Trial{
+			Role: trial.RoleLoad, Settings: knob.Settings{Workers: workers},
+			Predicted: &trial.Predicted{ThroughputRPS: trial.NumOf(predicted)},
+			Result:    trial.Result{Throughput: trial.Estimate{Value: trial.NumOf(measured)}},
+		}
+	}
+	got := search.AccuracyOf([]trial.Trial{at(1, 1, 9), at(2, 104, 100), at(3, 100, 0)}).String()
+	if want := "against measured, 1 setting: throughput off by 4.0%"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// A budget for one pass and a half fits, one for less does not.
+func TestBudgetOfOnePass(t *testing.T) {
+	c := search.Cost{Percentile: 99, Answers: 600, Rate: 10}
+	for budget, want := range map[time.Duration]bool{150 * time.Second: true, 90 * time.Second: false} { // .6 of it is for load tests of 60 s
+		if c.Budget = budget; c.Fits() != want {
+			t.Errorf("a budget of %v fits: %v, with %.2f passes", budget, c.Fits(), c.Passes())
+		}
+	}
+}
+
+// A validation with enough answers that did not decide says whether more of them may help.
+func TestUndecidedValidation(t *testing.T) {
+	c := search.Cost{Percentile: 99, Answers: 600, Rate: 10}
+	for value, want := range map[float64]string{
+		90: "its P99 is close to the limit of 100 ms; --sla 110ms would hold",
+		75: "a longer measurement would decide it",
+	} {
+		x := trial.Trial{Role: trial.RoleValidation}
+		x.Counts.OK = 1000
+		x.Verdict = trial.Verdict{Result: trial.Undecided, Percentile: 99, LimitMS: 100, ValueMS: trial.NumOf(value), HighMS: trial.NumOf(110)}
+		if got := c.HowToDecide(x); !strings.Contains(got, want) {
+			t.Errorf("at %g ms: %q, want %q", value, got, want)
+		}
+	}
+}
+
+// Only the most frequent reasons are listed.
+func TestManyReasons(t *testing.T) {
+	var skipped []trial.Skip
+	for i := range 9 {
+		for range i + 1 {
+			skipped = append(skipped, trial.Skip{Reason: fmt.Sprint("reason ", i)})
+		}
+	}
+	trials := []trial.Trial{served(1, 400, 30, time.Millisecond)}
+	got := search.Explainer{}.Explain(trials, 0, skipped).Text
+	listed := strings.Count(got, " x reason ")
+	if listed == 0 || listed == 9 || !strings.Contains(got, "9 x reason 8; 8 x reason 7") || !strings.Contains(got, fmt.Sprintf("; and %d more reasons", 9-listed)) {
+		t.Error(got)
+	}
+}
+
+// Where fewer points differ in more knobs than a search without predictions would spread its tests over, each of them is tested once.
+func TestFewPointsOfManyKnobs(t *testing.T) {
+	p, points, w := remoteServer(t, plan.Throughput, "1,8", "1,32")
+	p.Budget.LoadTests = 10
+	first, last := points[0], points[len(points)-1]
+	tests := map[knob.Settings]int{}
+	for _, x := range runAll(t, p, []plan.Point{first, last}, w).Trials {
+		if x.Role == trial.RoleLoad {
+			tests[x.Settings]++
+		}
+	}
+	if len(tests) != 2 || tests[first.Settings] != 1 || tests[last.Settings] != 1 {
+		t.Errorf("tests of the settings: %v", tests)
+	}
+}
