@@ -103,7 +103,7 @@ func (m *model) currentTrial() *sweep.Current {
 func (m *model) otherSettingsText() string {
 	s := m.inForce()
 	var parts []string
-	if s.Has(knob.Device) {
+	if s.Has(knob.Device) && !m.showsDevice() {
 		parts = append(parts, s.Device)
 	}
 	for _, f := range []struct {
