@@ -256,6 +256,13 @@ func (m *model) openInput() tea.Cmd {
 	return nil
 }
 
+// whyNoFP16 is why the model cannot run in FP16 on the device in force, or "".
+func (m *model) whyNoFP16() string {
+	s := m.pendingSettings()
+	s.Precision = knob.HalfPrecision
+	return m.snap.Info.Limits.WhyNot(s)
+}
+
 // rangeText is the allowed values of a knob.
 func rangeText(k knob.Knob) string {
 	if k.Name == knob.Device {

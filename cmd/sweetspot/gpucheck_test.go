@@ -68,7 +68,9 @@ func TestGPUCheckHangs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var r struct{ Steps []struct{ Name, State, Reason string } }
+	var r struct {
+		Steps []struct{ Name, State, Reason string }
+	}
 	if err := json.Unmarshal(results, &r); err != nil {
 		t.Fatal(err)
 	}
