@@ -11,7 +11,7 @@ import (
 func gpuModel() *model {
 	s := serving()
 	s.Info.Fixed = nil
-	s.Info.Limits.Places = []knob.Place{{Device: "cpu"}, {Device: "cpu", Precision: knob.HalfPrecision}, {Device: "gpu"}}
+	s.Info.Limits.Places = []knob.Place{{Device: "cpu", Precision: knob.FullPrecision}, {Device: "cpu", Precision: knob.HalfPrecision}, {Device: "gpu", Precision: knob.FullPrecision}}
 	s.Info.Limits.NoPlaces = []knob.NoPlace{{Device: "gpu", Precision: knob.HalfPrecision, Why: "no 16-bit arithmetic"}}
 	return &model{snap: s, pending: map[knob.Name]string{}}
 }

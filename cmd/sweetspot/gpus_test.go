@@ -88,7 +88,7 @@ func TestDefaultDevice(t *testing.T) {
 
 // TestServedDevice checks where serve runs a model for which no device is given.
 func TestServedDevice(t *testing.T) {
-	both := []knob.Place{{Device: "cpu"}, {Device: "gpu"}}
+	both := []knob.Place{{Device: "cpu", Precision: knob.FullPrecision}, {Device: "gpu", Precision: knob.FullPrecision}}
 	for _, c := range []struct {
 		name string
 		ms   modelSettings
