@@ -38,7 +38,7 @@ type candidate struct {
 // analyze analyzes the parts, in their order. The plan of the first one is the plan of the
 // merged profile.
 func analyze(parts []*Profile) analysis {
-	a := analysis{plan: parts[0].plan(), shards: shardsOf(parts)}
+	a := analysis{plan: parts[0].Plan(), shards: shardsOf(parts)}
 	a.sla, _ = parts[0].SLA()
 	trials, probes := map[string]int{}, map[string]bool{}
 	for _, p := range parts {
@@ -67,17 +67,6 @@ func (a *analysis) ofShard(p *Profile, c *candidate, why string) (*candidate, st
 		return nil, why
 	}
 	return c, why
-}
-
-// plan returns the plan of the profile, or the default plan if it has none, as a live
-// recording, or one that cannot be read.
-func (p *Profile) plan() plan.Plan {
-	out := plan.Default()
-	var read plan.Plan
-	if json.Unmarshal(p.Header.Plan, &read) == nil {
-		out = read
-	}
-	return out
 }
 
 // resumer returns the part that resumes p, nil if there is none.
@@ -143,9 +132,9 @@ func key(of ...any) string {
 	return string(text)
 }
 
-// candidate returns the choice of a part, or, if it has none, its best trial that passed.
-// by is the part that resumes it, nil if there is none. If the choice of the part is
-// left out, why says the reason.
+// candidate returns the choice of a part, or, if it has none, its best setting that a validation
+// confirmed: as in a sweep, no other one is recommended. by is the part that resumes it, nil if
+// there is none. If the choice of the part is left out, why says the reason.
 func (a *analysis) candidate(p *Profile, number map[int]int, by *Profile) (c *candidate, why string) {
 	choice, chosen := p.Choice()
 	if by != nil {
@@ -154,36 +143,37 @@ func (a *analysis) candidate(p *Profile, number map[int]int, by *Profile) (c *ca
 		}
 		return nil, why
 	}
-	for _, t := range a.ordered(p, choice, chosen, number) {
-		fails, n := a.failsAnywhere(t)
-		switch {
-		case t.Verdict.Result == trial.Pass && !fails:
-			return &candidate{t, choice.Why}, ""
-		case !chosen:
-		case fails:
-			return nil, fmt.Sprintf("the choice of %s is left out: trial %d fails with its settings", p.Header.ID, n)
-		default:
-			return nil, fmt.Sprintf("the choice of %s is left out: its trial is not known to keep the promise of the others", p.Header.ID)
-		}
+	t, ok := a.chosenTrial(p, choice, number)
+	if !ok {
+		return nil, ""
 	}
-	return nil, ""
+	fails, n := a.failsAnywhere(t)
+	switch {
+	case t.Verdict.Result == trial.Pass && !fails:
+		return &candidate{t, choice.Why}, ""
+	case !chosen:
+		return nil, ""
+	case fails:
+		return nil, fmt.Sprintf("the choice of %s is left out: trial %d fails with its settings", p.Header.ID, n)
+	}
+	return nil, fmt.Sprintf("the choice of %s is left out: its trial is not known to keep the promise of the others", p.Header.ID)
 }
 
-// ordered returns the trials of a part, best first; if it has a choice, only the chosen one.
-func (a *analysis) ordered(p *Profile, choice trial.Choice, chosen bool, number map[int]int) []trial.Trial {
-	if chosen {
-		if n := number[choice.N]; n > 0 {
-			return a.trials[n-1 : n]
-		}
+// chosenTrial returns the trial of a part's choice, or, if it has none, the last validation of the setting that
+// its trials would recommend; false if there is none.
+func (a *analysis) chosenTrial(p *Profile, choice trial.Choice, number map[int]int) (trial.Trial, bool) {
+	if n := number[choice.N]; n > 0 {
+		return a.trials[n-1], true
 	}
-	var all, out []trial.Trial
+	var all []trial.Trial
 	for _, t := range p.Trials {
 		all = append(all, a.trials[number[t.N]-1])
 	}
-	for _, i := range a.rank(all) {
-		out = append(out, all[i])
+	row, ok := rank.New(rank.RulesOf(a.plan), all).Chosen()
+	if !ok {
+		return trial.Trial{}, false
 	}
-	return out
+	return all[row.Representative], true
 }
 
 // setting is what two trials have in common if one verdict contradicts the other.

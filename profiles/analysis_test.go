@@ -37,6 +37,7 @@ func (p part) write(t *testing.T, dir string, hours int) string {
 		h.SLA.Limit, h.PlanHash = p.limit, p.limit.String()
 	}
 	sweepPlan := plan.Default()
+	sweepPlan.Model = "builtin:mlp"
 	if p.plan != nil {
 		p.plan(&sweepPlan)
 	}
@@ -78,6 +79,11 @@ func ran(n, workers int, rps float64, r trial.Answer) trial.Trial {
 
 func atRate(t trial.Trial, rate float64) trial.Trial {
 	t.Load = load.Spec{Mode: load.Open, Rate: rate}
+	return t
+}
+
+func validated(t trial.Trial) trial.Trial {
+	t.Role = trial.RoleValidation
 	return t
 }
 
@@ -141,6 +147,18 @@ func TestMergeChoice(t *testing.T) {
 				{id: "a", plan: capacity, trials: []trial.Trial{atRate(ran(1, 1, 2, trial.Pass), 500)}, choice: 1},
 				{id: "b", plan: capacity, trials: []trial.Trial{atRate(ran(1, 1, 1, trial.Fail), 400)}, exit: 2},
 			}, 2, 0, 3, "the choice of a is left out: trial 2 fails",
+		},
+		{
+			"a pass that no validation confirmed is no choice", []part{
+				{id: "a", trials: interrupted, exit: -1},
+				{id: "b", resumes: "a", trials: append(interrupted[:3:3], ran(4, 8, 2, trial.Pass)), exit: 3},
+			}, 4, 0, 3, "",
+		},
+		{
+			"a validated setting of a sweep that ended before it wrote its choice", []part{
+				{id: "a", trials: interrupted, exit: -1},
+				{id: "b", resumes: "a", trials: append(interrupted[:3:3], ran(4, 8, 2, trial.Pass), validated(ran(5, 2, 1.2, trial.Pass))), exit: -1},
+			}, 5, 5, 0, "",
 		},
 		{
 			"none, for certain", []part{

@@ -29,7 +29,8 @@ type MergeOptions struct {
 // resumes another one are left out. All other lines are copied unchanged, with the
 // fields that this version does not know. Events called merged say from where the
 // numbers come. The choice is the best of the choices of the parts by the plan of the
-// first part. Choices that another trial contradicts are left out.
+// first part; a part without one has the best setting that a validation confirmed. Choices that
+// another trial contradicts are left out.
 //
 // Of shards the header has which are there, and their controls ([Shards]). If the controls
 // of two shards differ beyond their intervals, or one was not measured, the merged profile has no

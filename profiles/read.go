@@ -312,28 +312,44 @@ func (p *Profile) Best() (best trial.Trial, ok bool) {
 	return p.Trials[row.Representative], true
 }
 
+// Row returns the row with trial n: all runs of its setting. A live trial is a row of its own.
+func (p *Profile) Row(n int) (rank.Row, bool) {
+	i := slices.IndexFunc(p.Trials, func(t trial.Trial) bool { return t.N == n })
+	if i < 0 {
+		return rank.Row{}, false
+	}
+	return rank.RowOf(p.Trials, i), true
+}
+
 // BestRow returns the row of the chosen setting: all of its runs. Without a choice it
-// returns the row with the highest throughput among the validated ones; if none is
-// validated, among those that passed.
+// returns the best one by the rules of the plan: the row that a validation confirmed, else the
+// best of those that passed, else the live trial with the highest throughput among those that passed.
 func (p *Profile) BestRow() (best rank.Row, ok bool) {
 	if c, chosen := p.Choice(); chosen {
-		if i := slices.IndexFunc(p.Trials, func(t trial.Trial) bool { return t.N == c.N }); i >= 0 {
-			return rank.RowOf(p.Trials, i), true
+		if row, found := p.Row(c.N); found {
+			return row, true
 		}
 	}
-	rows := rank.Rows(p.Trials)
+	ranking := rank.New(rank.RulesOf(p.Plan()), p.Trials)
+	if row, ok := ranking.Chosen(); ok {
+		return row, true
+	}
+	for _, row := range ranking.Candidates() {
+		if row.Verdict().Result == trial.Pass {
+			return row, true
+		}
+	}
+	return p.bestLive(ranking.Rules)
+}
+
+// bestLive returns the row of the live trial with the highest throughput among those that passed.
+func (p *Profile) bestLive(rules rank.Rules) (best rank.Row, ok bool) {
 	for i, t := range p.Trials {
-		if t.Role == trial.RoleLive {
-			rows = append(rows, rank.RowOf(p.Trials, i))
+		if t.Role != trial.RoleLive || t.Verdict.Result != trial.Pass || !rules.Meets(t) {
+			continue
 		}
-	}
-	for _, r := range rows {
-		better := r.Joined.Throughput.Value.Or(0) > best.Joined.Throughput.Value.Or(0)
-		if r.Validated != best.Validated {
-			better = r.Validated
-		}
-		if r.Verdict().Result == trial.Pass && (!ok || better) {
-			best, ok = r, true
+		if !ok || t.Throughput.Value.Or(0) > best.Joined.Throughput.Value.Or(0) {
+			best, ok = rank.RowOf(p.Trials, i), true
 		}
 	}
 	return best, ok

@@ -2,6 +2,7 @@ package profiles_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"sweetspot/profiles"
+	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
 )
 
@@ -345,6 +347,40 @@ func TestBestWithoutChoice(t *testing.T) {
 	} {
 		p := profiles.Profile{Trials: c.trials}
 		if got, ok := p.Best(); got.N != c.want || ok != (c.want > 0) {
+			t.Errorf("%s: trial %d, %v; want %d", c.name, got.N, ok, c.want)
+		}
+	}
+}
+
+// Without a choice the rules of the plan decide which setting is the best.
+func TestBestByThePlan(t *testing.T) {
+	ran := func(n, workers int, rps float64) trial.Trial {
+		x := trial.Trial{N: n, Role: trial.RoleLoad}
+		x.Settings.Workers, x.Throughput.Value, x.Verdict.Result = workers, trial.NumOf(rps), trial.Pass
+		x.Throughput.Low, x.Throughput.High = x.Throughput.Value, x.Throughput.Value
+		return x
+	}
+	differs := ran(3, 3, 40)
+	differs.FP16 = &trial.FP16Agreement{Samples: 8, Agree: 2}
+	trials := []trial.Trial{ran(1, 1, 10), ran(2, 4, 30), differs}
+	for _, c := range []struct {
+		name string
+		set  func(*plan.Plan)
+		want int
+	}{
+		{"the highest throughput whose FP16 agrees", func(*plan.Plan) {}, 2},
+		{"fewest workers", func(p *plan.Plan) { p.Objective = plan.FewestWorkers }, 1},
+		{"FP16 is accepted", func(p *plan.Plan) { p.AcceptFP16 = true }, 3},
+	} {
+		sweepPlan := plan.Default()
+		sweepPlan.Model = "builtin:mlp"
+		c.set(&sweepPlan)
+		text, err := json.Marshal(sweepPlan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := profiles.Profile{Trials: trials, Header: profiles.Header{Plan: text}}
+		if got, ok := p.Best(); !ok || got.N != c.want {
 			t.Errorf("%s: trial %d, %v; want %d", c.name, got.N, ok, c.want)
 		}
 	}

@@ -21,10 +21,10 @@ type shownProfile struct {
 }
 
 // SweepOf is the sweep that a profile has recorded, as the screen shows it. Its state is not set. The best row is that
-// of the choice, or without one the best by rank.
+// of the choice, or without one the best by the rules of its plan.
 func SweepOf(p *profiles.Profile) *session.Sweep {
 	out := &session.Sweep{ID: p.Header.ID, Path: p.Path, Plan: p.Plan(), Trials: p.Trials, Best: -1, Events: p.Events}
-	if best, ok := rank.New(rank.Rules{}, p.Trials).Best(); ok {
+	if best, ok := rank.New(rank.RulesOf(out.Plan), p.Trials).Best(); ok {
 		out.Best = best.Representative
 	}
 	if c, ok := p.Choice(); ok {

@@ -224,10 +224,15 @@ func (c carrySides) probe(ctx context.Context, m comparedModel, service servicet
 	return f, nil
 }
 
-// measure sends a closed load to a side for a time.
+// carryAnswers is how many answers a block needs: with fewer, as of the slowest settings, it has no throughput.
+const carryAnswers = 200
+
+// measure sends a closed load to a side for a time, or for longer until it has enough answers.
 func (c carrySides) measure(ctx context.Context, t sweep.Target, clients int, d time.Duration) (trial.Result, error) {
 	return t.Measure(ctx, sweep.Measurement{
 		Load: load.Spec{Mode: load.Closed, Concurrency: clients}, Seed: c.e.seed, SLA: carrySLA(), Time: 10 * d,
-		Stop: func(elapsed time.Duration, _ []load.Sample) (bool, string) { return elapsed >= d, "" },
+		Stop: func(elapsed time.Duration, samples []load.Sample) (bool, string) {
+			return elapsed >= d && len(samples) >= carryAnswers, ""
+		},
 	})
 }

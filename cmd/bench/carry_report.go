@@ -110,8 +110,12 @@ func (c carrySides) addPredicted(name string, value float64, unit, detail string
 	c.e.report.Add(f)
 }
 
-// spearman returns the rank correlation of two lists; equal values have the mean of their ranks.
+// spearman returns the rank correlation of two lists; equal values have the mean of their ranks. It is NaN if a value
+// is missing.
 func spearman(a, b []float64) float64 {
+	if slices.ContainsFunc(slices.Concat(a, b), math.IsNaN) {
+		return math.NaN()
+	}
 	ra, rb := ranks(a), ranks(b)
 	mean := float64(len(a)+1) / 2
 	var ab, aa, bb float64

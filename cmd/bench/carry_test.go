@@ -21,6 +21,9 @@ func TestSpearman(t *testing.T) {
 			t.Errorf("spearman(%v, %v) = %g, want %g", c.a, c.b, got, c.want)
 		}
 	}
+	if got := spearman([]float64{math.NaN(), 1, 2}, []float64{1, 2, 3}); !math.IsNaN(got) {
+		t.Errorf("spearman with a missing value = %g, want none", got)
+	}
 }
 
 // TestCeiling: of values x with noise of the same variance, two measurements have a correlation of 1/2, and x with their mean has

@@ -74,6 +74,21 @@ func TestFuzz(t *testing.T) {
 	}
 }
 
+// TestEndedByTime: the end of the time is no failure, a failing input is one.
+func TestEndedByTime(t *testing.T) {
+	const end = "FAIL\nexit status 1\nFAIL\tb\t120.040s\n"
+	for output, want := range map[string]bool{
+		"--- FAIL: FuzzA (120.03s)\n    context deadline exceeded\n" + end:                                             true,
+		"--- FAIL: FuzzA (0.03s)\n    --- FAIL: FuzzA (0.00s)\n        a_test.go:7: context deadline exceeded\n" + end: false,
+		"--- FAIL: FuzzA (120.03s)\n    context deadline exceeded\n    Failing input written to testdata\n" + end:      false,
+		"": false,
+	} {
+		if got := endedByTime(output); got != want {
+			t.Errorf("%v for\n%s", got, output)
+		}
+	}
+}
+
 func TestRunErrors(t *testing.T) {
 	root := files(t)
 	for _, c := range []struct {

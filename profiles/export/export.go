@@ -42,6 +42,7 @@ type Source struct {
 	Trial    *trial.Trial    // measurement of Settings; nil if there is none
 	Replicas *trial.Replicas // how many of them carry a rate; nil if that was not the question
 	Runs     int             // number of runs on which the throughput and the verdict of Trial are based; 0 means 1
+	Searched bool            // no validation has confirmed Trial: its verdict is from short runs of a search
 
 	Load load.Spec // under which a prediction was made; of no effect if there is a Trial
 	// Predicted says in sentences what was predicted for TorchServe, and from what; "" if nothing
@@ -76,8 +77,12 @@ func From(p *profiles.Profile, n int) (Source, error) {
 	case !ok:
 		return s, fmt.Errorf("export: %s has no choice: no trial met the promise; choose one with --trial N%s", h.ID, trialNumbers(p))
 	}
-	if c, chosen := p.Choice(); chosen && n == 0 {
+	c, chosen := p.Choice()
+	if chosen && n == 0 {
 		s.Replicas = c.Why.Replicas
+	}
+	if measured, ok := p.Row(t.N); ok {
+		s.Searched = t.Role != trial.RoleLive && !measured.Validated && !(chosen && t.N == c.N)
 	}
 	s.Trial, s.Settings, s.Options = &t, t.Settings, t.Options
 	if !t.At.IsZero() {

@@ -90,13 +90,16 @@ func gpu(device string) (id string, ok bool) {
 	return strings.TrimPrefix(rest, ":"), ok
 }
 
-// verdictNotes warns of settings whose verdict is not pass.
+// verdictNotes warns of settings whose verdict is not pass, or that no validation confirmed.
 func verdictNotes(s Source) []string {
 	if s.Trial == nil {
 		return nil
 	}
 	if s.Trial.FP16 != nil && !s.Trial.FP16.All() {
 		return []string{"The answers in FP16 are not those of FP32: " + s.Trial.FP16.String() + "."}
+	}
+	if s.Trial.Verdict.Result == trial.Pass && s.Searched {
+		return []string{"These settings are not validated: their verdict is from short runs of a search, and a sweep recommends none without a validation."}
 	}
 	if s.Trial.Verdict.Result == trial.Pass {
 		return nil

@@ -35,6 +35,7 @@ type ExportRequest struct {
 	SLA      trial.SLA
 	Measured *trial.Trial
 	Runs     int
+	Searched bool   // no validation has confirmed Measured
 	Sweep    string // ID of the profile with the trial
 }
 
@@ -99,7 +100,7 @@ func (s *Session) exportRequest(o ExportOptions) (ExportRequest, error) {
 	for i := range trials {
 		if trials[i].N == o.Trial || o.Trial == 0 && trials[i].Settings == r.Settings {
 			row := rank.RowOf(trials, i) // the verdict of one run alone may be better than that of its setting
-			r.Measured, r.Settings, r.Runs = &row.Joined, trials[i].Settings, len(row.Runs)
+			r.Measured, r.Settings, r.Runs, r.Searched = &row.Joined, trials[i].Settings, len(row.Runs), !row.Validated
 		}
 	}
 	switch {
@@ -107,7 +108,7 @@ func (s *Session) exportRequest(o ExportOptions) (ExportRequest, error) {
 		return r, fmt.Errorf("there is no trial %d", o.Trial)
 	case o.Trial == 0 && r.Settings == s.state.Settings && s.state.Phase == Serving:
 		if t, ok := s.liveTrial(); ok { // what is measured now counts more than an earlier trial
-			r.Measured, r.Runs, r.Sweep = &t, 1, ""
+			r.Measured, r.Runs, r.Searched, r.Sweep = &t, 1, false, ""
 		}
 	}
 	return r, nil

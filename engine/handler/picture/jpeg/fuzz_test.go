@@ -25,10 +25,10 @@ var (
 		"invalid progressive scan", "has marker", "more scans than",
 	}
 	// image/jpeg does not read four components without Adobe's segment, repeated 0xff in data, restarts in scans of one component with several
-	// blocks in a unit, where it then finds wrong codes, and some tables and markers.
+	// blocks in a unit, where it then finds wrong codes, and some tables and markers; of a marker without a segment it reads a length.
 	onlyOurs = []string{
 		"unknown color model", "missing 0xff00", "bad RST marker", "bad Huffman code", "too many coefficients", "short Huffman data", "excessive DC component",
-		"zero length", "bad Td value", "bad Ta value", "bad Th value", "total sampling factors", "unknown marker",
+		"zero length", "bad Td value", "bad Ta value", "bad Th value", "total sampling factors", "unknown marker", "short segment length",
 	}
 )
 
