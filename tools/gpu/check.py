@@ -156,7 +156,7 @@ class Check:
     def trial(self, seconds):
         """How long a trial is. A device in software gets as many requests as a P99 needs."""
         if self.args.software:
-            return {"requests": 200}
+            return {"requests": 140}
         return {"duration": "1s" if self.args.dry_run else f"{seconds}s"}
 
     # The steps.
@@ -239,7 +239,7 @@ class Check:
         if provider == "tensorrt":
             models, sizes = ("resnet18",), 8
         if self.args.software:
-            models, sizes = ("mlp",), [1, 4]
+            models, sizes = ("mlp",), [4, 8]
         out, first = {}, None
         for model in models:
             plan = self.plan(f"builtin:{model}", 2, {"mode": "closed", "concurrency": "matched"}, batch_size=sizes, device="gpu",
