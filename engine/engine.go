@@ -101,6 +101,6 @@ func (e *Engine) otherModelsMemory(s *ModelService) int64 {
 // limits returns the limits that validate the settings of m.
 func limits(m *Model, r knob.Rule, cores int) knob.Limits {
 	return knob.Limits{
-		Rule: r, Cores: cores, BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Places: m.Places, Own: knob.OptionKnobs(),
+		Rule: r, Cores: cores, BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Places: m.Places, NoPlaces: m.NoPlaces, Own: knob.OptionKnobs(),
 	}
 }

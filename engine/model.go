@@ -30,6 +30,8 @@ type Model struct {
 
 	// Places lists where the model can run; nil is unknown.
 	Places []knob.Place
+	// NoPlaces says why it cannot run on some of the others.
+	NoPlaces []knob.NoPlace
 
 	// Unbatched names the inputs and outputs whose Shape is the whole tensor. For the
 	// others the backend adds and removes the batch axis, or an axis of 1 without a

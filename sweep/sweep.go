@@ -29,7 +29,8 @@ type Info struct {
 	Fixed   map[knob.Name]string `json:"fixed,omitempty"`   // knobs that cannot be changed, with the reasons
 	MaxRate float64              `json:"-"`                 // most requests per second that the target may get; 0 is no limit
 
-	MetricsWhy string `json:"-"` // why metrics that such a target can report are not read; "" if they are
+	Notes      []string `json:"-"` // what people should know about the settings of the start
+	MetricsWhy string   `json:"-"` // why metrics that such a target can report are not read; "" if they are
 }
 
 // Knobs returns all knobs of the target: the seven, then its own.

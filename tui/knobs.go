@@ -15,8 +15,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// liveKnobs are those of the seven standard knobs that the Live view can change, in
-// the order of the screen.
+// liveKnobs are those of the seven standard knobs that the Live view can always change, in
+// the order of the screen. The device follows them, see showsDevice.
 var liveKnobs = [...]knob.Name{knob.Workers, knob.BatchSize, knob.BatchDelay, knob.FP16}
 
 // knobs describes all knobs that the target has or for which trials have values.
@@ -41,7 +41,18 @@ func (m *model) shownKnobs() []knob.Knob {
 			out = append(out, k)
 		}
 	}
+	if m.showsDevice() {
+		k, _ := knob.Get(knob.Device)
+		out = append(out, k)
+	}
 	return append(out, own...)
+}
+
+// showsDevice reports whether the device is among the knobs: on this machine, if the model can run on several ones, or the
+// reason is known why it cannot. Elsewhere it is one of the other settings.
+func (m *model) showsDevice() bool {
+	i := m.snap.Info
+	return i.Machine == "" && m.snap.Settings.Has(knob.Device) && (len(i.Limits.Devices()) > 1 || i.Fixed[knob.Device] != "")
 }
 
 // selectedKnob is the knob that the keys change.
@@ -133,6 +144,9 @@ func (m *model) changeKnob(dir int, byOne bool) {
 		if s.Precision = knob.HalfPrecision; old.Precision == knob.HalfPrecision {
 			s.Precision = knob.FullPrecision
 		}
+	case knob.Device:
+		k.Values = m.snap.Info.Limits.Devices()
+		s.Device = nextOwnValue(k, old.Device, dir, byOne)
 	case knob.BatchDelay:
 		s.BatchDelay = time.Duration(math.Round(nextNumber(old.DelayMS(), dir, byOne, delaySteps)*1000)) * time.Microsecond
 	case knob.Workers:
@@ -242,8 +256,18 @@ func (m *model) openInput() tea.Cmd {
 	return nil
 }
 
+// whyNoFP16 is why the model cannot run in FP16 on the device in force, or "".
+func (m *model) whyNoFP16() string {
+	s := m.pendingSettings()
+	s.Precision = knob.HalfPrecision
+	return m.snap.Info.Limits.WhyNot(s)
+}
+
 // rangeText is the allowed values of a knob.
 func rangeText(k knob.Knob) string {
+	if k.Name == knob.Device {
+		return k.Help
+	}
 	if len(k.Values) > 0 {
 		return strings.Join(k.Values, ", ")
 	}

@@ -103,7 +103,7 @@ func (m *model) currentTrial() *sweep.Current {
 func (m *model) otherSettingsText() string {
 	s := m.inForce()
 	var parts []string
-	if s.Has(knob.Device) {
+	if s.Has(knob.Device) && !m.showsDevice() {
 		parts = append(parts, s.Device)
 	}
 	for _, f := range []struct {
@@ -293,6 +293,8 @@ func (m *model) knobNotes() []span {
 		return []span{dim("FP16 " + fp16.Short() + " samples")}
 	case m.fixedReason(n) != "":
 		return []span{warning(k.Label + ": " + m.fixedReason(n))}
+	case n == knob.FP16 && m.whyNoFP16() != "":
+		return []span{warning("FP16: " + m.whyNoFP16())}
 	case n == knob.BatchDelay && m.snap.Settings.BatchSize == 1 && m.snap.Phase == session.Serving:
 		return []span{dim("batch_delay has no effect at batch size 1")}
 	}

@@ -371,6 +371,9 @@ func (m *model) drawUtilization(p pane) {
 		}
 		if why := use.GPU.Reason; why != "" {
 			title += ", no GPU"
+			if m.onGPU() {
+				title = "Engine CPU %, GPU n/a"
+			}
 			defer p.bottomText(dim(why))
 		}
 	}

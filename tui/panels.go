@@ -184,7 +184,7 @@ func (m *model) drawResources(p pane) {
 	m.drawHost(in.sub(1, in.h-1, in.w-2, 1))
 	if !hasGPU(m.snap) {
 		in.line(1, 1, plain("rss  "+megabytes(u.RSSMB)))
-		in.sub(1, 0, in.w-2, in.h).paragraph(0, 2, noGPUText(g), styleDim)
+		in.sub(1, 0, in.w-2, in.h).paragraph(0, 2, m.noGPUText(g), styleDim)
 		return
 	}
 	row(1, "gpu", g.PercentMean, percentText(g.PercentMean))
@@ -235,9 +235,16 @@ func (m *model) notReportedText() string {
 	return "the target does not report its use of CPU and memory"
 }
 
-func noGPUText(g trial.GPUUse) string {
-	if g.Reason == "" {
+// noGPUText is why there are no values of a GPU.
+func (m *model) noGPUText(g trial.GPUUse) string {
+	switch {
+	case g.Reason == "":
 		return "no GPU values"
+	case m.onGPU():
+		return "GPU n/a: " + g.Reason
 	}
 	return "no GPU: " + g.Reason
 }
+
+// onGPU reports whether the model runs on a GPU, which may be one that nothing measures.
+func (m *model) onGPU() bool { return strings.HasPrefix(m.inForce().Device, "gpu") }

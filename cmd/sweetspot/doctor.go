@@ -193,7 +193,7 @@ func (a *app) checkGPU(ctx context.Context) finding {
 
 // checkProviders says how ONNX Runtime can use a GPU, and what is missing for that.
 func (a *app) checkProviders(ctx context.Context) finding {
-	found := a.findGPUs(ctx, true)
+	found := a.findGPUs(ctx, true, "")
 	if len(found.Findings) == 0 {
 		return finding{"gpu models", checkOK, "none: " + found.Reason, ""}
 	}
@@ -203,6 +203,9 @@ func (a *app) checkProviders(ctx context.Context) finding {
 		texts = append(texts, one.String())
 	}
 	f.Text = strings.Join(texts, ". ")
+	if found.Why() == "" {
+		f.Text += ". ONNX models run on the GPU unless --device says cpu"
+	}
 	return f
 }
 

@@ -151,7 +151,7 @@ func (a *app) loadInto(ctx context.Context, e *engine.Engine, use backends, mode
 	monitor.ResetPeak() // verifying a model can need more memory than serving it
 	for _, m := range opened {
 		if m.Backend == onnxName {
-			m.Places = use.gpus.Places()
+			m.Places, m.NoPlaces = use.gpus.Places(), use.gpus.NoPlaces()
 		}
 		if err := ms.load(ctx, e, m, log); err != nil {
 			return err
@@ -223,6 +223,7 @@ func (a *app) onnx(log *slog.Logger) (*onnx.Backend, error) {
 		return nil, err
 	}
 	b.UseGPUs(a.gpus)
+	b.UseFreeMemory(a.freeGPUMemory)
 	return b, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"sweetspot/engine/backend/onnx"
 	"sweetspot/engine/backend/onnx/ortlib"
 	"sweetspot/engine/backend/onnx/provider"
+	"sweetspot/engine/backend/python"
 	"sweetspot/engine/catalog"
 	"sweetspot/engine/gpu"
 	"sweetspot/engine/knob"
@@ -39,7 +41,8 @@ const deviceOrder = "CUDA_DEVICE_ORDER"
 
 // findGPUs finds which GPUs ONNX Runtime can use. It looks only if the machine has a GPU or if one is asked for,
 // because a probe starts processes. It is called once, before the library is loaded.
-func (a *app) findGPUs(ctx context.Context, asked bool) onnx.GPUs {
+// named is the provider that alone is probed; "" is all.
+func (a *app) findGPUs(ctx context.Context, asked bool, named provider.Name) onnx.GPUs {
 	if !asked && !hasGPU(os.DirFS("/dev"), a.env.get) {
 		return onnx.GPUs{Reason: "gpu is not available: this machine has no GPU (no /dev/nvidia0, no /dev/dri/renderD128)"}
 	}
@@ -47,7 +50,7 @@ func (a *app) findGPUs(ctx context.Context, asked bool) onnx.GPUs {
 	if err != nil {
 		return onnx.GPUs{Reason: err.Error()}
 	}
-	g := onnx.GPUs{Findings: a.probeAll(ctx, lib.Path), EngineDir: filepath.Join(a.env.cacheDir(), "sweetspot", "tensorrt")}
+	g := onnx.GPUs{Findings: a.probeAll(ctx, lib.Path, named), EngineDir: filepath.Join(a.env.cacheDir(), "sweetspot", "tensorrt")}
 	g.Devices = a.visibleDevices()
 	return g
 }
@@ -59,9 +62,22 @@ func (a *app) visibleDevices() []gpu.Device {
 	return gpu.Visible(monitor.Numbered(driver.Devices()), a.env.visibleGPUs())
 }
 
+// freeTime is the longest time to wait for what a driver says about the memory of a GPU.
+const freeTime = 2 * time.Second
+
+// freeGPUMemory returns how much memory of a visible GPU is free.
+func (a *app) freeGPUMemory(number int) (bytes int64, ok bool) {
+	if number >= len(a.gpus.Devices) {
+		return 0, false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), freeTime)
+	defer cancel()
+	return monitor.FreeMemory(ctx, monitor.GPUOptions{Visible: gpu.Mask{Text: a.gpus.Devices[number].UUID, Set: true}})
+}
+
 // useGPUs finds the GPUs for this process, at most limit of them; nil is no limit.
 func (a *app) useGPUs(ctx context.Context, c knob.Config, limit *int) {
-	a.gpus = a.findGPUs(ctx, strings.HasPrefix(c.Device, "gpu"))
+	a.gpus = a.findGPUs(ctx, strings.HasPrefix(c.Device, "gpu"), "")
 	if limit != nil && *limit >= 0 && *limit < len(a.gpus.Devices) {
 		a.gpus.Devices = a.gpus.Devices[:*limit]
 	}
@@ -70,21 +86,61 @@ func (a *app) useGPUs(ctx context.Context, c knob.Config, limit *int) {
 	}
 }
 
-// withGPUs finds the GPUs for the engine of a plan and returns the start settings for them: on
-// several GPUs one worker for each, if the plan has no number.
+// withGPUs finds the GPUs for the engine of a plan and returns the start settings for them: on a GPU
+// if one is usable and the plan has no device, and on several GPUs one worker for each, if it has no number.
 func (a *app) withGPUs(ctx context.Context, p plan.Plan, start knob.Config) (knob.Config, error) {
+	given := func(n knob.Name) bool { return p.Knobs[n] != "" || slices.Contains(a.given, n) }
 	if catalog.NeedsONNX(p.Model) {
-		a.gpus = a.findGPUs(ctx, strings.Contains(p.Knobs[knob.Device], "gpu") || p.Options.Provider != "")
+		a.gpus = a.findGPUs(ctx, start.Device != "cpu" || strings.Contains(p.Knobs[knob.Device], "gpu") || p.Options.Provider != "", provider.Name(p.Options.Provider))
 	} else {
 		a.gpus = onnx.GPUs{Devices: a.visibleDevices()} // torch looks itself
 	}
 	if err := ctx.Err(); err != nil {
 		return start, err
 	}
-	if p.Knobs[knob.Workers] == "" {
+	if !given(knob.Device) {
+		start.Device, a.gpuNote = a.defaultDevice(ctx, p.Model, start)
+	}
+	if !given(knob.Workers) {
 		start.Workers = startWorkers(start, a.gpus.Devices, 1)
 	}
 	return start, nil
+}
+
+// defaultDevice returns the device of a model for which none is given, and a sentence for people if that is not clear: a GPU if one is usable.
+func (a *app) defaultDevice(ctx context.Context, model string, start knob.Config) (device, note string) {
+	what := ""
+	switch {
+	case catalog.IsSimulated(model):
+		return start.Device, ""
+	case catalog.NeedsONNX(model):
+		if a.gpus.Why() != "" {
+			return start.Device, ""
+		}
+		f, err := provider.Choose(a.gpus.Findings, provider.Name(start.Provider))
+		if err != nil {
+			return start.Device, "device " + start.Device + ": " + err.Error()
+		}
+		what = f.String()
+	case len(a.gpus.Devices) == 0:
+		return start.Device, ""
+	default:
+		in, err := python.Find(ctx, a.wherePython())
+		if err != nil || in.GPUs == 0 {
+			return start.Device, "" // the engine says what is wrong
+		}
+		what = fmt.Sprintf("torch sees %d", in.GPUs)
+	}
+	device = "gpu"
+	if start.Session == "shared" && len(a.gpus.Devices) > 1 {
+		device = "gpu:0" // one session is on one GPU
+	}
+	wanted := start.Settings
+	wanted.Device = device
+	if err := (knob.Limits{Places: a.gpus.Places(), NoPlaces: a.gpus.NoPlaces()}).CheckPlace(wanted); err != nil {
+		return start.Device, "device " + start.Device + ", although a GPU is usable: " + err.Error()
+	}
+	return device, fmt.Sprintf("device %s, because a GPU is usable (%s); --device cpu uses the CPU", device, what)
 }
 
 // startWorkers is the number of workers with which each of several models starts: that of the
@@ -96,10 +152,13 @@ func startWorkers(c knob.Config, devices []gpu.Device, models int) int {
 	return gpu.StartWorkers(len(devices), models)
 }
 
-// probeAll probes each provider in a process of its own, all at the same time. The results are in the order of
+// probeAll probes each provider, or the named one, in a process of its own, all at the same time. The results are in the order of
 // provider.Names.
-func (a *app) probeAll(ctx context.Context, library string) []provider.Finding {
+func (a *app) probeAll(ctx context.Context, library string, named provider.Name) []provider.Finding {
 	names := provider.Names()
+	if slices.Contains(names, named) {
+		names = []provider.Name{named}
+	}
 	found := make([]provider.Finding, len(names))
 	var all sync.WaitGroup
 	for i, n := range names {

@@ -1,9 +1,16 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"testing/fstest"
 
+	"sweetspot/engine"
+	"sweetspot/engine/backend/onnx"
+	"sweetspot/engine/backend/onnx/provider"
+	"sweetspot/engine/backend/python"
+	"sweetspot/engine/backend/simulated"
+	"sweetspot/engine/config"
 	"sweetspot/engine/gpu"
 	"sweetspot/engine/knob"
 )
@@ -47,6 +54,59 @@ func TestStartWorkers(t *testing.T) {
 		cfg.Device, cfg.Workers = c.device, 3
 		if got := startWorkers(cfg, c.devices, c.models); got != c.want {
 			t.Errorf("startWorkers(%s, %d GPUs, %d models) = %d, want %d", c.device, len(c.devices), c.models, got, c.want)
+		}
+	}
+}
+
+// TestDefaultDevice checks where a model runs for which no device is given.
+func TestDefaultDevice(t *testing.T) {
+	half := provider.Finding{Provider: provider.CUDA, Usable: true, Half: true}
+	full := provider.Finding{Provider: provider.WebGPU, Usable: true, HalfWhy: "no shader-f16"}
+	for _, c := range []struct {
+		name, model string
+		gpus        onnx.GPUs
+		change      func(*knob.Config)
+		want, note  string
+	}{
+		{"a GPU", "builtin:mlp", onnx.GPUs{Findings: []provider.Finding{half}}, nil, "gpu", "device gpu, because a GPU is usable (cuda: usable, FP32 and FP16); --device cpu uses the CPU"},
+		{"none", "builtin:mlp", onnx.GPUs{Reason: "none"}, nil, "cpu", ""},
+		{"FP16 on a GPU without", "builtin:mlp", onnx.GPUs{Findings: []provider.Finding{full}}, func(c *knob.Config) { c.Precision = knob.HalfPrecision }, "cpu", "no shader-f16"},
+		{"one session for two GPUs", "builtin:mlp", onnx.GPUs{Findings: []provider.Finding{half}, Devices: make([]gpu.Device, 2)}, func(c *knob.Config) { c.Session = "shared" }, "gpu:0", "device gpu:0, because"},
+		{"simulated", "sim:animated-drawings", onnx.GPUs{Findings: []provider.Finding{half}}, nil, "cpu", ""},
+	} {
+		start := knob.Config{Settings: knob.Default(knob.TorchServe)}
+		if c.change != nil {
+			c.change(&start)
+		}
+		a := &app{gpus: c.gpus}
+		got, note := a.defaultDevice(t.Context(), c.model, start)
+		if got != c.want || (note == "") != (c.note == "") || !strings.Contains(note, c.note) {
+			t.Errorf("%s: %s, %q; want %s, %q", c.name, got, note, c.want, c.note)
+		}
+	}
+}
+
+// TestServedDevice checks where serve runs a model for which no device is given.
+func TestServedDevice(t *testing.T) {
+	both := []knob.Place{{Device: "cpu", Precision: knob.FullPrecision}, {Device: "gpu", Precision: knob.FullPrecision}}
+	for _, c := range []struct {
+		name string
+		ms   modelSettings
+		m    engine.Model
+		text string
+		want string
+	}{
+		{"it can run on a GPU", modelSettings{onGPU: true}, engine.Model{Backend: onnxName, Places: both}, "", "gpu"},
+		{"it cannot", modelSettings{onGPU: true}, engine.Model{Backend: python.Name, Places: both[:1]}, "", "cpu"},
+		{"its archive says cpu", modelSettings{onGPU: true}, engine.Model{Backend: onnxName, Places: both}, "deviceType: cpu\n", "cpu"},
+		{"number_of_gpu=0", modelSettings{onGPU: true, t: config.TorchServe{NumberOfGPU: new(0)}}, engine.Model{Backend: onnxName, Places: both}, "", "cpu"},
+		{"simulated", modelSettings{onGPU: true}, engine.Model{Backend: simulated.Name, Places: both}, "", "cpu"},
+		{"it is not known", modelSettings{onGPU: true}, engine.Model{Backend: onnxName}, "", "gpu:7"},
+	} {
+		s := knob.Default(knob.Eager)
+		s.Device = "gpu:7" // what the command line and the machine say
+		if got := c.ms.device(s, &c.m, []byte(c.text)); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
 }

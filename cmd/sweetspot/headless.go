@@ -96,7 +96,7 @@ func (a *app) startTarget(ctx context.Context, p plan.Plan, start knob.Config) (
 	log, _ := a.logFile()
 	c := local.Config{
 		Command: a.childCommand(p), Env: a.gpuEnv(), Seed: p.Seed, GPU: a.openGPU,
-		Bodies: bodies, Start: start, Options: p.OptionKnobs(), Timeout: p.RequestTimeout(), MaxRequestSize: int64(p.MaxRequestSize),
+		Bodies: bodies, Start: start, Options: p.OptionKnobs(), Timeout: p.RequestTimeout(), MaxRequestSize: int64(p.MaxRequestSize), Notes: a.startNotes(),
 	}
 	if log != nil {
 		c.Log = log
@@ -109,6 +109,14 @@ func (a *app) startTarget(ctx context.Context, p plan.Plan, start knob.Config) (
 		log.Close()
 	}
 	return t, err
+}
+
+// startNotes are for the people who read the first lines or the screen.
+func (a *app) startNotes() []string {
+	if a.gpuNote == "" {
+		return nil
+	}
+	return []string{a.gpuNote}
 }
 
 // childCommand returns the command line of the engine child, without the settings.

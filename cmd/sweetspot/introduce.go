@@ -67,6 +67,9 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 		return
 	}
 	a.note(f, "engine   %s, %s", engine, p.Options.Rule.Describe())
+	for _, n := range info.Notes {
+		a.note(f, "note     %s", n)
+	}
 }
 
 // noteVaried says which own knobs of the target are varied although the plan does not name them, and

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sweetspot/engine/backend/onnx"
+	"sweetspot/engine/knob"
 	"sweetspot/engine/monitor"
 )
 
@@ -47,6 +48,8 @@ type app struct {
 	targets []targetKind    // the kinds of targets
 	verbose bool            // log what only helps to find faults
 	gpus    onnx.GPUs       // that ONNX Runtime may use
+	given   []knob.Name     // knobs of which the command line has a value
+	gpuNote string          // which device a model runs on for which none is given, and why; "" if that is clear
 	blind   bool            // the GPUs are not sampled
 	python  string          // interpreter of --python; "" is not given
 	remote  remoteFlags     // of targets that are running servers

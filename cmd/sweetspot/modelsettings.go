@@ -10,6 +10,7 @@ import (
 
 	"sweetspot/engine"
 	"sweetspot/engine/backend/python"
+	"sweetspot/engine/backend/simulated"
 	"sweetspot/engine/config"
 	"sweetspot/engine/gpu"
 	"sweetspot/engine/knob"
@@ -21,6 +22,7 @@ type modelSettings struct {
 	base  knob.Config
 	given []knob.Name // of the command line
 	cores int
+	onGPU bool // a model for which no device is given runs on a GPU if it can
 
 	file     *config.File // nil without --ts-config
 	t        config.TorchServe
@@ -66,11 +68,11 @@ func (s modelSettings) config(m *engine.Model, e config.Effect, text []byte) kno
 	if s.t.CPULauncher && !slices.Contains(s.given, knob.Threads) {
 		c.Threads = cmp.Or(s.t.LauncherCores, max(1, s.cores/max(1, c.Workers))) // the launcher's rule
 	}
-	if !slices.Contains(s.given, knob.Device) {
-		c.Device = s.device(c.Device, text)
-	}
 	if p, known, err := config.HandlerPrecision("", text); err == nil && known && m.Backend == python.Name && !slices.Contains(s.given, knob.FP16) {
 		c.Precision = p
+	}
+	if !slices.Contains(s.given, knob.Device) {
+		c.Device = s.device(c.Settings, m, text)
 	}
 	return c
 }
@@ -83,8 +85,9 @@ func (s modelSettings) startWorkers(devices []gpu.Device, models int) int {
 	return startWorkers(s.base, devices, models)
 }
 
-// device returns the device: the file's deviceType, or the CPU if number_of_gpu is 0.
-func (s modelSettings) device(base string, text []byte) string {
+// device returns the device of a model for which none is given: the file's deviceType, the CPU if number_of_gpu is 0, else a GPU if
+// the model can run there in its precision.
+func (s modelSettings) device(c knob.Settings, m *engine.Model, text []byte) string {
 	if s.t.NumberOfGPU != nil && *s.t.NumberOfGPU == 0 {
 		return "cpu"
 	}
@@ -92,7 +95,17 @@ func (s modelSettings) device(base string, text []byte) string {
 	if err == nil && read.DeviceType == "cpu" {
 		return "cpu"
 	}
-	return base // a GPU is chosen by --device
+	switch {
+	case m.Backend == simulated.Name:
+		return "cpu"
+	case !s.onGPU || m.Places == nil: // where it can run is not known
+		return c.Device
+	}
+	c.Device, c.Workers = "gpu", 1
+	if (knob.Limits{Places: m.Places}).CheckPlace(c) != nil {
+		return "cpu"
+	}
+	return "gpu"
 }
 
 // runTime returns the longest run of a batch. TorchServe's default is only that of a server with
@@ -134,6 +147,9 @@ func (s modelSettings) load(ctx context.Context, e *engine.Engine, m *engine.Mod
 		}
 	}
 	log.Info("serving", "model", m.Name, "batch", batchText(m))
+	if s.onGPU && c.Device != "cpu" {
+		log.Info("on a GPU, because one is usable; --device cpu uses the CPU", "model", m.Name)
+	}
 	if c != s.base {
 		log.Info("settings", "model", m.Name, "version", m.Version, "are", c.Settings.String())
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -57,6 +58,10 @@ of the Open Inference Protocol on 127.0.0.1:7070 and 7071, until Ctrl-C. Tokens 
 				return withHint("name a MODEL, or let requests register some: --enable-model-api", "no model to serve")
 			}
 			a.useGPUs(c.Context(), cfg, ms.t.NumberOfGPU)
+			ms.onGPU = !slices.Contains(ms.given, knob.Device)
+			if ms.onGPU && a.gpus.Why() == "" {
+				ms.base.Device = "gpu"
+			}
 			ms.base.Workers = ms.startWorkers(a.gpus.Devices, len(args))
 			h := &host{}
 			sc.Inference, sc.Management, sc.Metrics, sc.MetricsMode = v.listen, v.management, v.metricsAt, v.mode

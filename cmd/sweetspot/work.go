@@ -26,6 +26,7 @@ func (a *app) workbenchOrSweep(ctx context.Context, fs *pflag.FlagSet, args []st
 	if err := f.checkArgs(args); err != nil {
 		return err
 	}
+	a.given = f.given(fs)
 	tty, why := a.screen()
 	switch {
 	case f.follow != "":

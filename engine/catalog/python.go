@@ -39,7 +39,7 @@ func (r request) openPython(ctx context.Context, a *archive.Archive, dir string,
 		return nil, fmt.Errorf("%s: %w", r.model, err)
 	}
 	m.BatchAxis, m.BatchWhy = takesBatches(manifest.Handler, o)
-	if m.Places, err = pythonPlaces(a, gpus); err != nil {
+	if m.Places, m.NoPlaces, err = pythonPlaces(a, gpus); err != nil {
 		return nil, fmt.Errorf("%s: %w", r.model, err)
 	}
 	if m.Samples, err = messages(o.Bodies); err != nil {
@@ -64,25 +64,36 @@ func takesBatches(name string, o Options) (bool, string) {
 	return true, "the handler gets the requests of a batch as a list"
 }
 
-// pythonPlaces returns where a handler can run. It runs in FP16 only if its archive says that it
+// noHandlerPrecision is why a handler does not run in FP16.
+const noHandlerPrecision = "its archive does not say that the handler knows FP16 (handler: precision: in model-config.yaml)"
+
+// pythonPlaces returns where a handler can run, and why it cannot run elsewhere. It runs in FP16 only if its archive says that it
 // knows how.
-func pythonPlaces(a *archive.Archive, gpus int) ([]knob.Place, error) {
+func pythonPlaces(a *archive.Archive, gpus int) ([]knob.Place, []knob.NoPlace, error) {
 	_, known, err := config.HandlerPrecision(a.Manifest.Model.Config, a.Config)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	devices := []string{"cpu"}
 	if gpus > 0 {
 		devices = append(devices, "gpu")
 	}
 	var out []knob.Place
+	var none []knob.NoPlace
 	for _, d := range devices {
 		out = append(out, knob.Place{Device: d, Precision: knob.FullPrecision})
 		if known {
 			out = append(out, knob.Place{Device: d, Precision: knob.HalfPrecision})
+		} else {
+			none = append(none, knob.NoPlace{Device: d, Precision: knob.HalfPrecision, Why: noHandlerPrecision})
 		}
 	}
-	return out, nil
+	if gpus == 0 {
+		for _, p := range []knob.Precision{knob.FullPrecision, knob.HalfPrecision} {
+			none = append(none, knob.NoPlace{Device: "gpu", Precision: p, Why: "torch sees no GPU on this machine"})
+		}
+	}
+	return out, none, nil
 }
 
 // mostMessages is the number of example requests that are kept.

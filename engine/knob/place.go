@@ -13,6 +13,13 @@ type Place struct {
 	Workers   int       `json:"workers"` // largest number there; 0 is no limit
 }
 
+// NoPlace is a device and precision on which a model cannot run although it runs on that device or in that precision, and why.
+type NoPlace struct {
+	Device    string    `json:"device"`
+	Precision Precision `json:"precision"`
+	Why       string    `json:"why"`
+}
+
 // Devices returns the devices of the places, in order and without duplicates; nil if the places
 // are unknown.
 func (l Limits) Devices() []string {
@@ -37,7 +44,7 @@ func (l Limits) Precisions() []Precision {
 	return out
 }
 
-// CheckPlace returns an error with the possible places if the model cannot run on
+// CheckPlace returns an error with the reason, if it is known, and the possible places if the model cannot run on
 // the device and in the precision of the settings. A gpu:N without a place of its own
 // has the places of gpu. A precision that is not reported may be any.
 func (l Limits) CheckPlace(s Settings) error {
@@ -59,5 +66,16 @@ func (l Limits) CheckPlace(s Settings) error {
 	for _, p := range l.Places {
 		all = append(all, p.Device+" in "+p.Precision.String())
 	}
-	return fmt.Errorf("device: the model cannot run on %s in %s; it can run on %s", s.Device, s.Precision, strings.Join(all, ", "))
+	return fmt.Errorf("device: the model cannot run on %s in %s%s; it can run on %s", s.Device, s.Precision, reasonSuffix(l.WhyNot(s)), strings.Join(all, ", "))
+}
+
+// WhyNot returns why the model cannot run on the device and in the precision of the settings; "" if that is not known.
+func (l Limits) WhyNot(s Settings) string {
+	class, _, _ := strings.Cut(s.Device, ":")
+	for _, p := range l.NoPlaces {
+		if p.Precision == s.Precision && (p.Device == s.Device || p.Device == class) {
+			return p.Why
+		}
+	}
+	return ""
 }

@@ -14,6 +14,18 @@ func TestPlaces(t *testing.T) {
 	l := knob.Limits{Rule: knob.Eager, BatchAxis: true, Places: []knob.Place{
 		{"cpu", knob.FullPrecision, 16}, {"gpu", knob.HalfPrecision, 4}, {"gpu", knob.FullPrecision, 2}, {"gpu:1", knob.FullPrecision, 0},
 	}}
+	one := knob.Limits{
+		Rule: knob.Eager, Places: []knob.Place{{"cpu", knob.FullPrecision, 0}, {"gpu", knob.FullPrecision, 0}},
+		NoPlaces: []knob.NoPlace{{"gpu", knob.HalfPrecision, "it has no 16-bit arithmetic"}},
+	}
+	for _, device := range []string{"gpu", "gpu:1"} {
+		s := knob.Default(knob.Eager)
+		s.Device, s.Precision = device, knob.HalfPrecision
+		want := "device: the model cannot run on " + device + " in fp16: it has no 16-bit arithmetic; it can run on cpu in fp32, gpu in fp32"
+		if err := one.CheckPlace(s); err == nil || err.Error() != want {
+			t.Errorf("CheckPlace = %v, want %q", err, want)
+		}
+	}
 	for _, tt := range []struct {
 		device    string
 		precision knob.Precision

@@ -227,10 +227,11 @@ func ParseDelay(text string) (time.Duration, error) {
 // Limits restricts settings to those that a model, a machine and a rule allow.
 type Limits struct {
 	Rule      Rule
-	Cores     int     // cores of the container; 0 is no limit
-	BatchAxis bool    // whether the model's inputs have a batch axis
-	BatchWhy  string  // why they have none, for the error text
-	Places    []Place // all places where the model can run; nil if unknown
+	Cores     int       // cores of the container; 0 is no limit
+	BatchAxis bool      // whether the model's inputs have a batch axis
+	BatchWhy  string    // why they have none, for the error text
+	Places    []Place   // all places where the model can run; nil if unknown
+	NoPlaces  []NoPlace // why it cannot run on some others; no others have a reason
 
 	Own        []Knob // the target's own knobs; settings have values for no others
 	Unreported []Name // those of the seven whose values the target does not report; they may be 0 or ""

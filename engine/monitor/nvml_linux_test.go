@@ -25,6 +25,8 @@ type answer struct {
 	Samples [4]GPUSample
 	Errs    [4]string
 	Close   string
+	Free    int64 // of FreeMemory
+	FreeOK  bool
 }
 
 const (
@@ -46,7 +48,8 @@ func TestMain(m *testing.M) {
 // reportGPUs is the main function of the child.
 func reportGPUs(library string) {
 	visible, set := os.LookupEnv(visibleEnv)
-	g := OpenGPU(GPUOptions{Library: library, PID: 4242, Device: os.Getenv(deviceEnv), Visible: gpu.Mask{Text: visible, Set: set}})
+	o := GPUOptions{Library: library, PID: 4242, Device: os.Getenv(deviceEnv), Visible: gpu.Mask{Text: visible, Set: set}}
+	g := OpenGPU(o)
 	a := answer{Devices: g.Devices()}
 	for i := range a.Samples {
 		var err error
@@ -57,6 +60,7 @@ func reportGPUs(library string) {
 	if err := g.Close(); err != nil {
 		a.Close = err.Error()
 	}
+	a.Free, a.FreeOK = FreeMemory(context.Background(), o)
 	b, err := json.Marshal(a)
 	if err != nil {
 		panic(err)
@@ -151,6 +155,13 @@ func TestNVML(t *testing.T) {
 			if len(a.Devices) != c.count {
 				t.Errorf("%d devices, want %d", len(a.Devices), c.count)
 			}
+			free := int64(0)
+			if _, known := c.want.MemoryBytes.Get(); known {
+				free = 16e9 // 8 of 24 GB are used
+			}
+			if a.Free != free || a.FreeOK != (free > 0) {
+				t.Errorf("FreeMemory = %d, %v, want %d", a.Free, a.FreeOK, free)
+			}
 		})
 	}
 }
@@ -175,6 +186,9 @@ func TestNVMLInstance(t *testing.T) {
 	a := ask(t, library, "gpu", visibleEnv+"=MIG-stub-1")
 	if d := cmp.Diff(want, a.Samples[1], exactly()); d != "" {
 		t.Errorf("sample (-want +got):\n%s", d)
+	}
+	if a.Free != 8e9 || !a.FreeOK {
+		t.Errorf("FreeMemory of an instance = %d, %v, want 8 of its 10 GB", a.Free, a.FreeOK)
 	}
 	instances := []Instance{{"MIG-stub-0", Of(10e9)}, {"MIG-stub-1", Of(10e9)}}
 	if d := cmp.Diff(instances, a.Devices[0].Instances, exactly()); d != "" {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -92,12 +93,17 @@ func (env environment) whyImpossible(n knob.Name, value string) string {
 	if all := env.limits.Devices(); n == knob.Device && all != nil {
 		s := env.base
 		s.Device, s.Workers = value, 1
+		why := ""
 		for _, s.Precision = range env.limits.Precisions() {
 			if env.limits.CheckPlace(s) == nil {
 				return ""
 			}
+			why = cmp.Or(why, env.limits.WhyNot(s))
 		}
-		return fmt.Sprintf("device: the model cannot run on %s; it can run on %s", value, strings.Join(all, ", "))
+		if why != "" {
+			why = ": " + why
+		}
+		return fmt.Sprintf("device: the model cannot run on %s%s; it can run on %s", value, why, strings.Join(all, ", "))
 	}
 	return ""
 }

@@ -198,6 +198,9 @@ func (s *Session) open() {
 		text += ": " + why
 	}
 	s.addMessage(Note, "%s", text)
+	for _, n := range info.Notes {
+		s.addMessage(Note, "%s", n)
+	}
 	if l := info.Model.Lengths; l != "" {
 		s.addMessage(Note, "lengths of generated requests: %s", l)
 	}

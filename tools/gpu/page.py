@@ -59,34 +59,69 @@ def study(steps):
 
 
 def sampling(step):
-    runs = step["data"]
-    out = ["", "## Sampling the GPU at 2 Hz", "", *table(["sampled", "P99 ms", "requests/s"], [[r["sampled"], number(r["p99_ms"]), number(r["rps"])] for r in runs])]
+    runs = step["data"]["runs"]
+    out = ["", "## Sampling the GPU at 2 Hz", "", *table(["sampled", "P99 ms", "requests/s"], [[yes(r["sampled"]), number(r["p99_ms"]), number(r["rps"])] for r in runs])]
     pairs = [ratio(a["p99_ms"], b["p99_ms"]) if a["sampled"] else ratio(b["p99_ms"], a["p99_ms"]) for a, b in zip(runs[::2], runs[1::2])]
     known = [p for p in pairs if p]
     if known:
         out += ["", f"P99 with sampling over P99 without: {min(known):.3f} to {max(known):.3f} in {len(known)} pairs."]
+    return out + incomplete(step["data"])
+
+
+def incomplete(data):
+    return ["", f"Incomplete: {data['incomplete']}."] if data.get("incomplete") else []
+
+
+def yes(v):
+    return "yes" if v else "no"
+
+
+def onnx(step):
+    out = []
+    for model, data in step["data"].items():
+        out += ["", f"## {model}, {step['name'].split()[1]}", ""]
+        if data["trials"]:
+            out += table(HEAD, trial_rows(data["trials"]))
+        if data.get("chart"):
+            out += ["", f"![{model}]({data['chart']})"]
+        out += incomplete(data)
     return out
 
 
-def write_page(path, dry_run, steps):
-    out = ["# Check on a GPU", ""]
-    if dry_run:
+def live(step):
+    d = step["data"]
+    changes = ", ".join(f"{n} x {name}" for name, n in d["changes"].items()) or "none"
+    out = ["", "## Settings changed under load", "", f"{d['model']} with {d['provider']}, 8 clients. Changes: {changes}. {d['requests']} requests, {d['failed']} failed."]
+    if d["refused"]:
+        out += ["", f"FP16 was asked for: {d['refused']}."]
+    else:
+        out += ["", f"FP16: {d['agreement']}."]
+    if d["failed"]:
+        out += ["", f"The first failure: {d['first_failure']}."]
+    return out + [line for why in d["failed_changes"] for line in ("", f"A change failed: {why}.")]
+
+
+def machine(step):
+    d = step["data"]
+    out = ["", "## Machine", "", *[f"- {one['check']}: {one['text']}" for one in d["doctor"]]]
+    return out + ([f"- nvidia-smi: {d['nvidia_smi']}"] if d.get("nvidia_smi") else [])
+
+
+SOFTWARE = "The device of WebGPU was SwiftShader, which computes on the CPU and has no FP16: the steps ran to their end with the model mlp, and the figures say nothing about a GPU."
+
+
+def write_page(path, results):
+    """Writes the page of the results, which are those of results.json."""
+    out, steps = ["# Check on a GPU", ""], results["steps"]
+    if results["software"]:
+        out += [SOFTWARE, ""]
+    elif results["dry_run"]:
         out += ["A dry run with short trials: its figures mean nothing.", ""]
     out += table(["step", "state", "seconds"], [[s["name"], s["state"] + (": " + s["reason"].replace("|", "/") if "reason" in s else ""), s["seconds"]] for s in steps])
     out += study(steps)
+    sections = {"machine": machine, "onnx": onnx, "sampling": sampling, "live": live}
     for s in steps:
-        if s["state"] != "ran":
-            continue
-        if s["name"] == "machine":
-            out += ["", "## Machine", "", *[f"- {d['check']}: {d['text']}" for d in s["data"]["doctor"]], *([f"- nvidia-smi: {s['data']['nvidia_smi']}"] if s["data"].get("nvidia_smi") else [])]
-        if s["name"].startswith("onnx"):
-            for model, data in s["data"].items():
-                out += ["", f"## {model}, {s['name'].split()[1]}", "", *table(HEAD, trial_rows(data["trials"]))]
-                if data["incomplete"]:
-                    out += ["", f"Incomplete: {data['incomplete']}."]
-        if s["name"] == "sampling":
-            out += sampling(s)
-        if s["name"] == "live":
-            d = s["data"]
-            out += ["", "## FP16 switched under load", "", f"{d['changes']} changes, {d['requests']} requests, {d['failed']} failed; {d['agreement']}."]
+        section = sections.get(s["name"].split()[0])
+        if s["state"] == "ran" and section:
+            out += section(s)
     path.write_text("\n".join(out) + "\n")

@@ -1,13 +1,17 @@
-"""Serves resnet18 on the GPU, sends requests, and switches FP16 on and off meanwhile."""
+"""Serves a model on the GPU, sends requests, and switches FP16 and the device meanwhile."""
+import itertools
 import json
-import os
 import signal
 import socket
-import subprocess
+import struct
 import threading
 import time
 import urllib.error
 import urllib.request
+
+# The numbers of one input of each model.
+INPUTS = {"resnet18": 3 * 224 * 224, "mlp": 64}
+TIMEOUT = 30  # seconds for one request or change, or what is left of the step
 
 
 def free_port():
@@ -19,94 +23,109 @@ def free_port():
 class Clients:
     """Clients that send one request after the other and count those that fail."""
 
-    def __init__(self, url, body, n):
-        self.url, self.body = url, body
+    def __init__(self, url, body, n, end):
+        self.url, self.body, self.end = url, body, end
         self.sent = self.failed = 0
         self.first = ""
         self.lock = threading.Lock()
         self.stop = threading.Event()
-        self.threads = [threading.Thread(target=self.work) for _ in range(n)]
+        self.threads = [threading.Thread(target=self.work, daemon=True) for _ in range(n)]
+        for t in self.threads:
+            t.start()
 
     def work(self):
-        while not self.stop.is_set():
+        while not self.stop.is_set() and time.monotonic() < self.end:
             reason = ""
             try:
-                request = urllib.request.Request(self.url, self.body, {"Content-Type": "application/json"})
-                with urllib.request.urlopen(request, timeout=30) as answer:
-                    answer.read()
-            except (OSError, urllib.error.URLError) as e:
-                reason = str(e)
+                call(self.url, self.body, "POST", "application/octet-stream", TIMEOUT)
+            except (OSError, ValueError) as e:
+                reason = explain(e)
             with self.lock:
                 self.sent += 1
                 if reason:
                     self.failed += 1
                     self.first = self.first or reason
 
-
-def set_knobs(url, settings):
-    """Applies settings; returns the steps."""
-    request = urllib.request.Request(url, json.dumps(settings).encode(), {"Content-Type": "application/json"}, method="PUT")
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        steps = [json.loads(line) for line in answer.read().decode().splitlines() if line.strip()]
-    if "error" in steps[-1]:
-        raise RuntimeError(steps[-1]["error"])
-    return steps
+    def join(self):
+        """Waits for the answers that are under way, until the end of the step."""
+        self.stop.set()
+        for t in self.threads:
+            t.join(max(0, self.end - time.monotonic()))
 
 
-def run(program, env, folder, provider, seconds, end):
-    ports = [free_port() for _ in range(3)]
-    at = [f"127.0.0.1:{p}" for p in ports]
-    argv = [program, "serve", "builtin:resnet18", "--device", "gpu", "--disable-token-auth", "--batch-size", "8", "--listen", at[0],
-            "--management", at[1], "--metrics", at[2], "--grpc", "", "--grpc-management", ""]
-    with open(os.path.join(folder, "serve.log"), "w") as log:
-        server = subprocess.Popen(argv, env=env, cwd=folder, stdout=log, stderr=log, start_new_session=True)
-    clients = None
+def call(url, body=None, method="GET", kind="application/json", timeout=TIMEOUT):
+    request = urllib.request.Request(url, body, {"Content-Type": kind}, method=method)
+    with urllib.request.urlopen(request, timeout=max(0.1, timeout)) as answer:
+        return answer.read()
+
+
+def explain(e):
+    """The server's own words, if an error has them."""
+    if isinstance(e, urllib.error.HTTPError):
+        text = e.read().decode(errors="replace")
+        try:
+            return json.loads(text)["message"]
+        except (ValueError, KeyError, TypeError):
+            return f"{e}: {text[:200]}"
+    return str(e)
+
+
+def change(url, settings, end):
+    """Applies settings. Returns the texts of the steps, and why they were refused; one of them is empty."""
     try:
-        control = f"http://{at[1]}/engine/v1/models/resnet18/settings"
-        settings = wait_ready(server, control, end)
-        clients = Clients(f"http://{at[0]}/predictions/resnet18", picture(), 8)
-        for t in clients.threads:
-            t.start()
-        changes, agreement, until = 0, "not compared", min(time.monotonic() + seconds, end - 5)
-        while time.monotonic() < until:
-            settings["precision"] = "fp16" if settings["precision"] == "fp32" else "fp32"
-            for step in set_knobs(control, settings):
-                if str(step.get("step", "")).startswith("fp16 agrees"):
-                    agreement = step["step"]
-            changes += 1
-            time.sleep(1)
-        return {"provider": provider, "changes": changes, "requests": clients.sent, "failed": clients.failed,
-                "first_failure": clients.first, "agreement": agreement}
+        lines = call(url, json.dumps(settings).encode(), "PUT", timeout=min(TIMEOUT, end - time.monotonic())).decode().splitlines()
+    except (OSError, ValueError) as e:
+        return [], explain(e)
+    steps = [json.loads(line) for line in lines if line.strip()]
+    if "error" in steps[-1]:
+        return [], steps[-1]["error"]
+    return [str(s["step"]) for s in steps if "step" in s], ""
+
+
+def run(start, program, model, provider, half, seconds, end, grace):
+    """Switches for the given seconds, at most until end. FP16 is asked for once where the provider lacks it: the
+    refusal must have a reason, and requests must go on."""
+    at = [f"127.0.0.1:{free_port()}" for _ in range(3)]
+    server = start(program, "serve", f"builtin:{model}", "--device", "gpu", "--disable-token-auth", "--batch-size", "8",
+                   "--listen", at[0], "--management", at[1], "--metrics", at[2], "--grpc", "", "--grpc-management", "")
+    clients = None
+    out = {"provider": provider, "model": model, "changes": {}, "failed_changes": [], "agreement": "not compared", "refused": ""}
+    try:
+        control = f"http://{at[1]}/engine/v1/models/{model}/settings"
+        wait_ready(server, control, end)
+        clients = Clients(f"http://{at[0]}/predictions/{model}", struct.pack("<f", 0.5) * INPUTS[model], 8, end)
+        if not half:
+            out["refused"] = change(control, {"precision": "fp16"}, end)[1] or "FP16 was not refused"
+        turns = [("precision", "fp16"), ("precision", "fp32")] * half + [("device", "cpu"), ("device", "gpu")]
+        until = min(time.monotonic() + seconds, end - 2 * grace)
+        for name, value in itertools.cycle(turns):
+            if time.monotonic() >= until:
+                break
+            steps, why = change(control, {name: value}, end)
+            if why:
+                out["failed_changes"].append(f"{name} {value}: {why}")
+            else:
+                out["changes"][f"{name} {value}"] = out["changes"].get(f"{name} {value}", 0) + 1
+            out["agreement"] = next((s for s in steps if s.startswith("fp16 agrees")), out["agreement"])
+            time.sleep(min(1, max(0, until - time.monotonic())))
+        return out
     finally:
         if clients:
-            clients.stop.set()
-            for t in clients.threads:
-                if t.ident:
-                    t.join()
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGTERM)
-            try:
-                server.wait(10)
-            except subprocess.TimeoutExpired:
-                os.killpg(server.pid, signal.SIGKILL)
+            clients.join()
+            out.update(requests=clients.sent, failed=clients.failed, first_failure=clients.first)
+        server.signal(signal.SIGTERM)
+        server.wait(end, grace)
 
 
 def wait_ready(server, control, end):
-    """Waits until the model is served and returns its settings."""
+    """Waits until the model is served."""
     while True:
-        if server.poll() is not None:
-            raise RuntimeError(f"the server ended with {server.returncode}; see serve.log")
+        if server.process.poll() is not None:
+            raise RuntimeError(f"the server ended with {server.process.returncode}: {server.texts()[1][-400:]}")
         try:
-            with urllib.request.urlopen(control, timeout=5) as answer:
-                got = json.loads(answer.read())
-                return got.get("settings", got)
-        except (OSError, urllib.error.URLError, ValueError):
-            if time.monotonic() > end - 10:
-                raise RuntimeError("the server was not ready in time; see serve.log") from None
+            call(control, timeout=min(5, end - time.monotonic()))
+            return
+        except (OSError, ValueError):
+            if time.monotonic() > end:
+                raise RuntimeError("the server was not ready in time: " + server.texts()[1][-400:]) from None
             time.sleep(0.2)
-
-
-def picture():
-    """A request with one input of resnet18."""
-    row = [[[0.5] * 224] * 224] * 3
-    return json.dumps(row).encode()

@@ -103,17 +103,18 @@ type Limits struct {
 	BatchAxis bool      `json:"batch_axis"`
 	BatchWhy  string    `json:"batch_why"`
 
-	Places []knob.Place `json:"places,omitempty"`
+	Places   []knob.Place   `json:"places,omitempty"`
+	NoPlaces []knob.NoPlace `json:"no_places,omitempty"`
 }
 
 // limitsOf is what the engine allows as the answer has it.
 func limitsOf(l knob.Limits) Limits {
-	return Limits{Rule: l.Rule, Cores: l.Cores, BatchAxis: l.BatchAxis, BatchWhy: l.BatchWhy, Places: l.Places}
+	return Limits{Rule: l.Rule, Cores: l.Cores, BatchAxis: l.BatchAxis, BatchWhy: l.BatchWhy, Places: l.Places, NoPlaces: l.NoPlaces}
 }
 
 // Knob returns the limits for package knob.
 func (l Limits) Knob() knob.Limits {
-	return knob.Limits{Rule: l.Rule, Cores: l.Cores, BatchAxis: l.BatchAxis, BatchWhy: l.BatchWhy, Places: l.Places}
+	return knob.Limits{Rule: l.Rule, Cores: l.Cores, BatchAxis: l.BatchAxis, BatchWhy: l.BatchWhy, Places: l.Places, NoPlaces: l.NoPlaces}
 }
 
 // Stats answers GET stats. The default version of a model has the name of the model, and any

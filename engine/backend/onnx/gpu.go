@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -58,6 +59,23 @@ func (g GPUs) Places() []knob.Place {
 	return out
 }
 
+// NoPlaces returns why ONNX models run on the GPU in FP32 only; nil if they run in FP16 too, or not at all.
+func (g GPUs) NoPlaces() []knob.NoPlace {
+	if g.Why() != "" {
+		return nil
+	}
+	var why []string
+	for _, f := range g.Findings {
+		switch {
+		case f.Usable && f.Half:
+			return nil
+		case f.Usable:
+			why = append(why, f.HalfWhy+" ("+string(f.Provider)+")")
+		}
+	}
+	return []knob.NoPlace{{Device: "gpu", Precision: knob.HalfPrecision, Why: strings.Join(why, "; ")}}
+}
+
 // Fixed returns the knobs that a backend with these GPUs cannot change, each with the reason.
 func (g GPUs) Fixed() map[knob.Name]string {
 	if why := g.Why(); why != "" {
@@ -70,6 +88,7 @@ func (g GPUs) Fixed() map[knob.Name]string {
 type placement struct {
 	gpus   GPUs
 	placer gpu.Placer
+	free   func(number int) (bytes int64, ok bool) // free memory of a visible GPU; nil if nothing reports it
 
 	mu    sync.Mutex
 	bytes map[int]int64 // estimated, of the open sessions, by GPU
@@ -77,6 +96,10 @@ type placement struct {
 
 // UseGPUs sets the GPUs. It must be called before the first Open.
 func (b *Backend) UseGPUs(g GPUs) { b.place.gpus = g }
+
+// UseFreeMemory sets what reads the free memory of a visible GPU in bytes; ok is false where the driver does not report it. It
+// must be called before the first Open, and free may be called by several goroutines.
+func (b *Backend) UseFreeMemory(free func(number int) (bytes int64, ok bool)) { b.place.free = free }
 
 // GPUs returns the GPUs of UseGPUs.
 func (b *Backend) GPUs() GPUs { return b.place.gpus }
@@ -188,9 +211,9 @@ func (g *onGPU) text() string {
 	return fmt.Sprintf("gpu:%d (%s)", g.number, g.finding.Provider)
 }
 
-// CheckReload reports whether the sessions of c fit into the memory of the GPUs beside those that are open,
-// which keep serving meanwhile. Estimates are lower bounds, so that only what would certainly fail is
-// refused.
+// CheckReload reports whether the sessions of c fit into the memory of the GPUs that is free now: the open sessions
+// keep serving and keep theirs until the new ones are warm. Where the driver does not report what is free, all the memory but the estimate
+// of the open sessions counts as free. Estimates are lower bounds, so that only what would certainly fail is refused.
 func (b *Backend) CheckReload(m *engine.Model, c knob.Config) error {
 	if isCPU(c.Device) || c.Workers == 0 {
 		return nil
@@ -210,17 +233,49 @@ func (b *Backend) CheckReload(m *engine.Model, c knob.Config) error {
 		return fmt.Errorf("not enough memory: a session needs at least %d MB, and gpu_memory_mb allows %d MB", each/1e6, c.GPUMemoryMB)
 	}
 	perGPU := (int64(sessions) + int64(len(among)) - 1) / int64(len(among))
-	b.place.mu.Lock()
-	defer b.place.mu.Unlock()
 	for _, n := range among {
-		if n >= len(b.place.gpus.Devices) || b.place.gpus.Devices[n].Memory <= 0 {
+		if err := b.place.checkMemory(n, perGPU*each); err != nil {
+			return fmt.Errorf("not enough memory: %s %w; use fewer workers or smaller batches", c.Settings, err)
+		}
+	}
+	return nil
+}
+
+// A process that has just ended, such as the engine of the settings before, gives its memory back a little later. So what does
+// not fit is looked at again, freeReads times in all.
+const (
+	freeReads = 4
+	freePause = 250 * time.Millisecond
+)
+
+// checkMemory reports whether need bytes fit into the memory of a visible GPU.
+func (p *placement) checkMemory(number int, need int64) error {
+	if number >= len(p.gpus.Devices) || p.gpus.Devices[number].Memory <= 0 {
+		return nil
+	}
+	d := p.gpus.Devices[number]
+	p.mu.Lock()
+	open := p.bytes[number]
+	p.mu.Unlock()
+	const mb = 1e6
+	for read := 1; p.free != nil; read++ {
+		free, known := p.free(number)
+		switch {
+		case !known:
+		case need <= free:
+			return nil
+		case read < freeReads:
+			time.Sleep(freePause)
 			continue
+		default:
+			return fmt.Errorf("needs at least %.0f MB on gpu:%d (%s), which has %.0f MB free of %.0f MB; its open sessions have at least %.0f MB and keep serving meanwhile",
+				float64(need)/mb, number, d.Name, float64(free)/mb, float64(d.Memory)/mb, float64(open)/mb)
 		}
-		d := b.place.gpus.Devices[n]
-		if need := perGPU * each; need+b.place.bytes[n] > d.Memory {
-			return fmt.Errorf("not enough memory: %s needs at least %d MB on gpu:%d (%s) beside the %d MB of the sessions there, and it has %d MB; use fewer workers or smaller batches",
-				c.Settings, need/1e6, n, d.Name, b.place.bytes[n]/1e6, d.Memory/1e6)
-		}
+		break
+	}
+	if need+open > d.Memory {
+		return fmt.Errorf("needs at least %.0f MB on gpu:%d (%s) beside the %.0f MB of the sessions there, and it has %.0f MB (what is free is not reported)",
+			float64(need)/mb, number, d.Name, float64(open)/mb, float64(d.Memory)/mb)
 	}
 	return nil
 }

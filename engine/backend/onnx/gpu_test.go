@@ -3,6 +3,7 @@ package onnx
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -107,6 +108,67 @@ func TestPlacement(t *testing.T) {
 	one.GPUMemoryMB, m.Size = 1, 5e6
 	if err := b.CheckReload(m, one); err == nil || !strings.Contains(err.Error(), "gpu_memory_mb allows 1 MB") {
 		t.Errorf("CheckReload with a limit = %v", err)
+	}
+}
+
+// TestFreeMemory checks that the sessions must fit into what is free beside the open ones, and that a figure is read again,
+// because a process that has ended gives its memory back later.
+func TestFreeMemory(t *testing.T) {
+	const mb = 1_000_000
+	for _, c := range []struct {
+		name string
+		free []int64 // what each read returns, the last one for ever; -1 is not reported, nil is no driver
+		want string  // part of the error; "" is none
+	}{
+		{"enough is free", []int64{5 * mb}, ""},
+		{"another program has the rest", []int64{mb}, "needs at least 4 MB on gpu:0 (A), which has 1 MB free of 10000 MB; its open sessions have at least 4 MB and keep serving meanwhile; use fewer workers"},
+		{"the memory of a process that has ended comes back", []int64{mb, mb, 6 * mb}, ""},
+		{"not reported", []int64{-1}, ""},
+		{"not reported any more", []int64{mb, -1}, ""},
+		{"no driver", nil, ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b, m := onGPUs(twoGPUs()), layers(t, 1, 8, 8)
+			m.Size = 4 * mb
+			reads := 0
+			if c.free != nil {
+				b.UseFreeMemory(func(number int) (int64, bool) {
+					if number != 0 {
+						t.Errorf("the memory of gpu:%d was read", number)
+					}
+					v := c.free[min(reads, len(c.free)-1)]
+					reads++
+					return v, v >= 0
+				})
+			}
+			cfg := config(1)
+			cfg.Device = "gpu:0"
+			g, err := b.take(m, cfg) // the session in force
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer g.release()
+			err = b.CheckReload(m, cfg)
+			if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v, want %q", c.name, err, c.want)
+			}
+		})
+	}
+}
+
+// TestNoPlaces checks the reason for which a GPU runs FP32 only.
+func TestNoPlaces(t *testing.T) {
+	g := twoGPUs()
+	if got := g.NoPlaces(); got != nil {
+		t.Errorf("with FP16 on CUDA: %v", got)
+	}
+	g.Findings = g.Findings[1:]
+	want := []knob.NoPlace{{Device: "gpu", Precision: knob.HalfPrecision, Why: "no shader-f16 (webgpu)"}}
+	if d := cmp.Diff(want, g.NoPlaces()); d != "" {
+		t.Errorf("without FP16 (-want +got):\n%s", d)
+	}
+	if got := (GPUs{}).NoPlaces(); got != nil {
+		t.Errorf("without a GPU: %v", got)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 // of the target, and Options has those of the start.
 func (t *Target) infoOf(in control.Info) sweep.Info {
 	out := describe(in)
+	out.Notes = t.cfg.Notes
 	out.Options, out.Current.Own = t.cfg.Start.Options, t.lastSettings.Own
 	for _, k := range knob.OptionKnobs() {
 		if slices.Contains(t.cfg.Options, k.Name) {

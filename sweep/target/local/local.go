@@ -43,6 +43,8 @@ type Config struct {
 	// CallLimit is how long the child may take for one call of its control API, which may load the model. A child that takes
 	// longer is killed, and counts as died. 0 is 10 minutes.
 	CallLimit time.Duration
+	// Notes are what people should know about the start settings; they are only reported.
+	Notes []string
 	// MaxRequestSize is what the command tells the child to take, in bytes; 0 if nothing. It
 	// is only reported.
 	MaxRequestSize int64
