@@ -107,7 +107,7 @@ def machine(step):
     return out + ([f"- nvidia-smi: {d['nvidia_smi']}"] if d.get("nvidia_smi") else [])
 
 
-SOFTWARE = "The device of WebGPU was SwiftShader, which computes on the CPU and has no FP16: the steps ran to their end with the model mlp, and the figures say nothing about a GPU."
+SOFTWARE = "The device of WebGPU was SwiftShader, which computes on the CPU and has no FP16: the steps of ONNX models have the model mlp, and their figures say nothing about a GPU."
 
 
 def write_page(path, results):
