@@ -38,9 +38,13 @@ func (r result) String() string {
 	return r.counts() + " " + status
 }
 
+// minimizing is how long an input may be made shorter. The go command takes a minute for each that reaches new code unless told
+// otherwise, in which nothing else is tried.
+const minimizing = "2s"
+
 // fuzz runs a target. The output of a failure goes to stderr.
 func (t target) fuzz(ctx context.Context, o options, stderr io.Writer) (result, error) {
-	args := []string{"test", "-run=^$", "-fuzz=^" + t.name + "$", "-fuzztime=" + o.each.String()}
+	args := []string{"test", "-run=^$", "-fuzz=^" + t.name + "$", "-fuzztime=" + o.each.String(), "-fuzzminimizetime=" + minimizing}
 	if o.parallel > 0 {
 		args = append(args, "-parallel="+strconv.Itoa(o.parallel))
 	}

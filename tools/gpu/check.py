@@ -288,7 +288,10 @@ class Check:
         name = next((n for n in self.usable() if self.providers[n].get("half")), self.usable()[0])
         half = bool(self.providers[name].get("half"))
         seconds = (10 if self.args.dry_run else 22) * self.scale
-        return toggle.run(self.start, self.args.sweetspot, self.small(), name, half, seconds, self.step_end, self.grace)
+        data = toggle.run(self.start, self.args.sweetspot, self.small(), name, half, seconds, self.step_end, self.grace)
+        if not data["changes"]:
+            raise NotRun("no change ended in its time" + "".join(f"; {why}" for why in data["failed_changes"]))
+        return data
 
 
 def read_trials(path):
