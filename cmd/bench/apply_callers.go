@@ -46,12 +46,14 @@ func (srv *modelServer) choosePayloads(ctx context.Context, o openedModel, seed 
 		if status != http.StatusOK {
 			return nil, fmt.Errorf("a single request is answered with status %d", status)
 		}
-		if _, d := payloads.nearest(answer); d < minDistance {
+		least := math.Inf(1)
+		for _, other := range payloads.answers {
+			least = min(least, distance(answer, other, math.Inf(1)))
+		}
+		if least < minDistance {
 			continue
 		}
-		for _, other := range payloads.answers {
-			payloads.minDistance = min(payloads.minDistance, distance(answer, other))
-		}
+		payloads.minDistance = min(payloads.minDistance, least)
 		payloads.bodies, payloads.answers = append(payloads.bodies, b), append(payloads.answers, answer)
 		if len(payloads.bodies) == payloadCount {
 			return payloads, nil
@@ -60,13 +62,17 @@ func (srv *modelServer) choosePayloads(ctx context.Context, o openedModel, seed 
 	return nil, fmt.Errorf("only %d of %d bodies have answers with a distance of %g, want %d", len(payloads.bodies), payloadCandidates, minDistance, payloadCount)
 }
 
-// nearest returns the payload with the nearest answer, and its distance.
-func (payloads *payloadSet) nearest(answer []float64) (int, float64) {
-	at, best := -1, math.Inf(1)
+// nearest returns the payload with the nearest answer, and its distance. It compares with the answer of payload id first, and then
+// hardly looks at the others: each comparison ends at the first number that is further away.
+func (payloads *payloadSet) nearest(answer []float64, id int) (int, float64) {
+	at, best := id, distance(payloads.answers[id], answer, math.Inf(1))
 	for i, a := range payloads.answers {
-		if d := distance(a, answer); d < best {
+		if d := distance(a, answer, best); d < best {
 			at, best = i, d
 		}
+	}
+	if math.IsInf(best, 1) {
+		return -1, best
 	}
 	return at, best
 }
@@ -76,15 +82,17 @@ func (payloads *payloadSet) String(maxError float64) string {
 	return fmt.Sprintf("%d payloads, distance of answers at least %s, error at most %s", len(payloads.bodies), judge.Number(payloads.minDistance), judge.Number(maxError))
 }
 
-// distance is the largest difference of two numbers of the answers; infinite if the
+// distance is the largest difference of two numbers of the answers; infinite if it is not below limit, or if the
 // answers have different sizes.
-func distance(a, b []float64) float64 {
+func distance(a, b []float64, limit float64) float64 {
 	if len(a) != len(b) {
 		return math.Inf(1)
 	}
 	d := 0.0
 	for i := range a {
-		d = max(d, math.Abs(a[i]-b[i]))
+		if d = max(d, math.Abs(a[i]-b[i])); !(d < limit) {
+			return math.Inf(1)
+		}
 	}
 	return d
 }
@@ -113,23 +121,34 @@ type requestCounts struct {
 	maxError                                  float64 // largest error of a correct answer
 }
 
-// count counts the outcome of one request for payload id. It reports whether the
-// answer is correct: nearest to that of its payload, with an error of at most
-// tolerance.
-func (t *requestCounts) count(payloads *payloadSet, id int, tolerance float64, status int, answer []float64, err error) bool {
-	got, distance := payloads.nearest(answer)
+// answerOutcome is what has become of one request.
+type answerOutcome struct {
+	status  int
+	err     error
+	correct bool    // the answer is nearest to that of its payload, with an error of at most a tolerance
+	off     float64 // the error
+}
+
+// outcomeOf compares the answer to payload id with those to all payloads. That takes long, so that it is done without a lock.
+func outcomeOf(payloads *payloadSet, id int, tolerance float64, status int, answer []float64, err error) answerOutcome {
+	at, off := payloads.nearest(answer, id)
+	return answerOutcome{status, err, at == id && off <= tolerance, off}
+}
+
+// count counts the outcome of one request. It reports whether it has a correct answer.
+func (t *requestCounts) count(o answerOutcome) bool {
 	t.sent++
 	switch {
-	case err != nil:
+	case o.err != nil:
 		t.lost++
-	case status == http.StatusServiceUnavailable:
+	case o.status == http.StatusServiceUnavailable:
 		t.refused++
-	case status != http.StatusOK:
+	case o.status != http.StatusOK:
 		t.failed++
-	case got != id || distance > tolerance:
+	case !o.correct:
 		t.wrongAnswers++
 	default:
-		t.maxError = max(t.maxError, distance)
+		t.maxError = max(t.maxError, o.off)
 		return true
 	}
 	return false
@@ -204,9 +223,10 @@ func callAtTimes(ctx context.Context, plan []time.Duration, stopped <-chan struc
 
 func (c *applyClients) sendOne(ctx context.Context, id int) {
 	status, answer, err := post(ctx, c.http, c.address, c.payloads.bodies[id])
+	o := outcomeOf(c.payloads, id, c.payloads.minDistance/2, status, answer, err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.count.count(c.payloads, id, c.payloads.minDistance/2, status, answer, err)
+	c.count.count(o)
 }
 
 // stop ends sending, waits for the answers, and returns the counts.

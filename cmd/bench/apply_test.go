@@ -75,8 +75,10 @@ func TestNearest(t *testing.T) {
 		{[]float64{0}, -1, math.Inf(1)},
 		{nil, -1, math.Inf(1)},
 	} {
-		if at, off := payloads.nearest(tt.answer); at != tt.at || off != tt.off {
-			t.Errorf("nearest(%v) = %d, %v, want %d, %v", tt.answer, at, off, tt.at, tt.off)
+		for id := range payloads.answers {
+			if at, off := payloads.nearest(tt.answer, id); at != tt.at || off != tt.off {
+				t.Errorf("nearest(%v, %d) = %d, %v, want %d, %v", tt.answer, id, at, off, tt.at, tt.off)
+			}
 		}
 	}
 }

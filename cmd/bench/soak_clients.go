@@ -161,17 +161,20 @@ func (c *soakClients) finish(id int, slow bool, a soakAnswer) {
 	if a.status == http.StatusOK && a.err == nil {
 		numbers = tensor.Tensor{Type: tensor.Float32, Data: a.body}.Numbers()
 	}
+	o := outcomeOf(c.payloads, id, math.Inf(1), a.status, numbers, a.err)
+	reason := ""
+	if a.err == nil && a.status != http.StatusOK {
+		reason = a.reason()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.count.count(c.payloads, id, math.Inf(1), a.status, numbers, a.err) {
+	if c.count.count(o) {
 		c.count.ok++
 		if slow {
 			c.count.slow++
 		}
 	}
-	if a.err == nil && a.status != http.StatusOK {
-		c.unclear(a.reason())
-	}
+	c.unclear(reason)
 }
 
 // unclear counts a refusal that is not clear, if what is not empty. The lock is held.
