@@ -229,13 +229,28 @@ func portsFree(urls ...string) error {
 		if port == "" {
 			port = "80"
 		}
-		c, err := net.DialTimeout("tcp", net.JoinHostPort(u.Hostname(), port), probeLimit)
-		if err == nil {
-			c.Close()
+		if listens(net.JoinHostPort(u.Hostname(), port)) {
 			return &process.StartError{Kind: process.PortTaken, How: "another program listens on " + u.Host}
 		}
 	}
 	return nil
+}
+
+// listens reports whether something accepts connections at an address. A free port of this machine refuses them at once, so
+// that no answer is one of a busy machine, and is asked for again.
+func listens(address string) bool {
+	const tries = 5
+	for range tries {
+		c, err := net.DialTimeout("tcp", address, probeLimit)
+		if err == nil {
+			c.Close()
+			return true
+		}
+		if timeout, ok := errors.AsType[net.Error](err); !ok || !timeout.Timeout() {
+			return false
+		}
+	}
+	return false
 }
 
 // loadConfig returns the common part of all runs.
