@@ -169,7 +169,7 @@ func (e *env) addStrategy(name string, easy, hard []solution) {
 	e.addMaximum("search.probes."+name, probes, "")
 	e.report.Add(portion("search.over."+name, broken, len(over),
 		fmt.Sprintf("loads recommended above the true highest, by %s at most", judge.Number(max(0, slices.Max(over))))))
-	e.addErrors(name, name, easy)
+	e.addErrors(name, name, slices.Concat(easy, hard))
 	e.addErrors(name, name+"-hard", hard)
 }
 

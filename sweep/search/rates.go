@@ -226,12 +226,6 @@ func (v *view) estimateRate(point int, factor float64, r rateSearch) float64 {
 	if v.simulator == nil || v.forecasts[point].rate <= 0 {
 		return max(math.Sqrt(r.low*min(r.high, 4*r.low)), low)
 	}
-	return min(max(v.simulatedRate(point, factor), low), high)
-}
-
-// simulatedRate simulates the highest rate at which a setting keeps the promise if its batches take factor times the
-// predicted time, with many requests.
-func (v *view) simulatedRate(point int, factor float64) float64 {
 	k := rateKey{point, factor}
 	rate, cached := v.highestRates[k]
 	if !cached {
@@ -239,20 +233,7 @@ func (v *view) simulatedRate(point int, factor float64) float64 {
 		rate = v.simulator.simulate(v.points[point], c.Scaled(factor), simulatedIfTested).rate
 		v.highestRates[k] = rate
 	}
-	return rate
-}
-
-// refinedRate predicts the highest rate of a point that is tested next: as expectation does, but from simulations with
-// as many requests as those that evaluate the tests. All points cannot be simulated with so many, and to choose a point
-// does not need them.
-func (v *view) refinedRate(point int) float64 {
-	var found []residual
-	for _, x := range v.tests {
-		if f := v.simulatedRate(x.point, 1); x.rates.estimate > 0 && f > 0 {
-			found = append(found, residual{x.point, math.Log(x.rates.estimate / f), x.rates.uncertainty()})
-		}
-	}
-	return v.simulatedRate(point, 1) * math.Exp(calibrate(v.kernel(), 1, found).posterior(point).mean)
+	return min(max(rate, low), high)
 }
 
 // rateKey is a point and the factor of its service times.
@@ -308,9 +289,7 @@ func (v *view) startRateSearch(point int, why string) plan.Point {
 	o := expectation{point: point, rate: unpredictedStart}
 	switch probe, probed := v.throughputProbe(v.points[point].Settings); {
 	case v.simulator != nil:
-		if o = v.expectation(point); o.rate > 0 {
-			o.rate = v.refinedRate(point)
-		}
+		o = v.expectation(point)
 	case v.noPrediction != "" && !probed && (v.everyPoint || v.highestOther(-1) == 0):
 		return v.probePoint(point, why)
 	default:
