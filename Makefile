@@ -46,7 +46,9 @@ test: lint ort ## lint, then all tests: race detector, random order
 	go test -C $(MUTANTS) -short ./...
 
 test-long: ort ## what make test does in small sizes, in full: 15 minutes, no race detector
-	go test -shuffle=on -timeout=60m -skip='^$(ALONE)$$' $$(grep -rlE --include='*_test.go' --exclude-dir=tools 'testing\.Short\(|go:build !race' . | xargs -n1 dirname | sort -u)
+	go test -shuffle=on -timeout=60m -skip='^($(ALONE)|TestSoak)$$' $$(grep -rlE --include='*_test.go' --exclude-dir=tools 'testing\.Short\(|go:build !race' . | xargs -n1 dirname | sort -u)
+	@# its clients need the cores
+	go test -timeout=30m -run='^TestSoak$$' ./cmd/bench
 	@# it keeps a promise in milliseconds, which neighbours would break
 	go test -short -timeout=30m -run='^$(ALONE)$$' ./cmd/sweetspot
 

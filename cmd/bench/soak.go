@@ -29,17 +29,16 @@ func soakSpecs() []modelSpec {
 
 // The load of the soak.
 const (
-	soakShare       = 2.   // times the capacity of the machine, by requests that are sent whole
-	soakBatch       = 16   // larger batches hardly increase the rates
-	soakMaxRate     = 300. // requests per second of a model, because the clients use the same cores
+	soakShare       = 2. // times the capacity of the machine, by requests that are sent whole
+	soakBatch       = 16 // larger batches hardly increase the rates
 	soakChange      = time.Second
 	soakReleaseTime = 45 * time.Second // more than the rest of a body may take, after which its connection is closed
 )
 
 // soakRates returns the rates of models from their capacities alone on the machine. Together they
-// need soakShare of the machine, and each model the same share. If soakMaxRate limits a fast model,
+// need soakShare of the machine, and each model the same share. If maxRate limits a fast model,
 // the slower ones get the rest of its share.
-func soakRates(capacities []float64) []float64 {
+func soakRates(capacities []float64, maxRate float64) []float64 {
 	order := make([]int, len(capacities))
 	for i := range order {
 		order[i] = i
@@ -47,7 +46,7 @@ func soakRates(capacities []float64) []float64 {
 	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(capacities[b], capacities[a]) })
 	rates, share := make([]float64, len(capacities)), soakShare
 	for n, i := range order {
-		rates[i] = min(share/float64(len(order)-n)*capacities[i], soakMaxRate)
+		rates[i] = min(share/float64(len(order)-n)*capacities[i], maxRate)
 		share -= rates[i] / capacities[i]
 	}
 	return rates
@@ -59,6 +58,9 @@ type soakBudget struct {
 	capacity, warm, judged time.Duration
 	parts                  int // of the judged part; the process is idle after each
 	models                 int // how many of soakSpecs
+	// maxRate limits the requests per second of a model, because the clients use the same cores. With fewer cores than the clients
+	// need, they would not send in time, and the server would end their connections.
+	maxRate float64
 }
 
 // soakTime is the time under load of -full.
@@ -67,11 +69,11 @@ const soakTime = 10 * time.Minute
 func (e *env) soaks() soakBudget {
 	switch {
 	case e.length > 0:
-		return soakBudget{time.Second, e.length / 2, e.length / 2, 10, 4}
+		return soakBudget{time.Second, e.length / 2, e.length / 2, 10, 4, 300}
 	case e.budget.mode == full.mode:
-		return soakBudget{time.Second, soakTime / 2, soakTime / 2, 10, 4}
+		return soakBudget{time.Second, soakTime / 2, soakTime / 2, 10, 4, 300}
 	}
-	return soakBudget{500 * time.Millisecond, 5 * time.Second, 10 * time.Second, 2, 4}
+	return soakBudget{500 * time.Millisecond, 5 * time.Second, 10 * time.Second, 2, 4, 60}
 }
 
 // measureSoak serves four models with twice the capacity of the machine while all
@@ -116,7 +118,7 @@ func (srv *modelServer) measureSoak(ctx context.Context, e *env) error {
 		}
 		models = append(models, one)
 	}
-	if err := srv.setSoakRates(ctx, models, e.cores, b.capacity); err != nil {
+	if err := srv.setSoakRates(ctx, models, e.cores, b); err != nil {
 		return err
 	}
 	sweeps := startSoakSweeps(ctx, e)
@@ -173,20 +175,20 @@ func (srv *modelServer) openSoaked(ctx context.Context, m modelSpec, seed uint64
 }
 
 // setSoakRates sets the rate of each model from its capacity alone with all cores.
-func (srv *modelServer) setSoakRates(ctx context.Context, models []*soakedModel, cores int, d time.Duration) error {
+func (srv *modelServer) setSoakRates(ctx context.Context, models []*soakedModel, cores int, b soakBudget) error {
 	fastest := baseSettings()
 	fastest.Workers, fastest.BatchSize = cores, soakBatch
 	capacities := make([]float64, len(models))
 	for i, m := range models {
 		var err error
-		if capacities[i], err = srv.capacityOf(ctx, m.openedModel, fastest, d); err != nil {
+		if capacities[i], err = srv.capacityOf(ctx, m.openedModel, fastest, b.capacity); err != nil {
 			return fmt.Errorf("%s: %w", m.Name, err)
 		}
 		if err := srv.apply(ctx, m.Name, soakSettings(baseSettings())); err != nil {
 			return err
 		}
 	}
-	for i, r := range soakRates(capacities) {
+	for i, r := range soakRates(capacities, b.maxRate) {
 		models[i].rate = r
 	}
 	return nil

@@ -151,14 +151,15 @@ func TestLeftovers(t *testing.T) {
 // limited.
 func TestSoakRates(t *testing.T) {
 	capacities := []float64{10_000, 2_000, 100, 20}
-	rates, share := soakRates(capacities), 0.
+	const maxRate = 300.
+	rates, share := soakRates(capacities, maxRate), 0.
 	for i, r := range rates {
 		share += r / capacities[i]
 	}
-	if math.Abs(share-soakShare) > 1e-9 || rates[0] != soakMaxRate || rates[1] != soakMaxRate || rates[2] != rates[3]*5 {
+	if math.Abs(share-soakShare) > 1e-9 || rates[0] != maxRate || rates[1] != maxRate || rates[2] != rates[3]*5 {
 		t.Errorf("rates %v of capacities %v need %v of the machine", rates, capacities, share)
 	}
-	if got := soakRates([]float64{10, 10}); got[0] != 10 || got[1] != 10 {
+	if got := soakRates([]float64{10, 10}, maxRate); got[0] != 10 || got[1] != 10 {
 		t.Errorf("%v, want 10 each", got)
 	}
 }
