@@ -285,6 +285,10 @@ func (m *model) knobNotes() []span {
 	k := m.selectedKnob()
 	n := k.Name
 	fp16 := m.snap.FP16
+	noFP16 := ""
+	if n == knob.FP16 {
+		noFP16 = m.whyNoFP16()
+	}
 	wrongFP16 := fp16 != nil && !fp16.All() && m.snap.Settings.Precision == knob.HalfPrecision
 	switch {
 	case wrongFP16:
@@ -293,8 +297,8 @@ func (m *model) knobNotes() []span {
 		return []span{dim("FP16 " + fp16.Short() + " samples")}
 	case m.fixedReason(n) != "":
 		return []span{warning(k.Label + ": " + m.fixedReason(n))}
-	case n == knob.FP16 && m.whyNoFP16() != "":
-		return []span{warning("FP16: " + m.whyNoFP16())}
+	case noFP16 != "":
+		return []span{warning("FP16: " + noFP16)}
 	case n == knob.BatchDelay && m.snap.Settings.BatchSize == 1 && m.snap.Phase == session.Serving:
 		return []span{dim("batch_delay has no effect at batch size 1")}
 	}
