@@ -20,10 +20,11 @@ type exportDialog struct {
 	field   exportField
 	typed   bool // the path was typed
 
-	preview session.Exported
-	problem string // why there is no preview, or the last error
-	loading bool   // a preview is being made
-	again   bool   // the fields have changed meanwhile
+	preview   session.Exported
+	problem   string // why there is no preview, or the last error
+	loading   bool   // a preview is being made
+	again     bool   // the fields have changed meanwhile
+	confirmed bool   // enter was pressed meanwhile
 
 	showText bool // the whole file instead of the differences
 	scroller
@@ -157,8 +158,12 @@ func (d *exportDialog) show(m *model, out session.Exported, err error) {
 		}
 		d.from = d.firstValue()
 	}
+	// What is started here waits for the end of this action.
 	if d.again {
-		d.load(m) // waits for the end of this action
+		d.load(m)
+	} else if d.confirmed && m.dialog == dialog(d) {
+		d.confirmed = false
+		d.confirm(m)
 	}
 }
 
@@ -182,7 +187,7 @@ func (d *exportDialog) insert(s string) {
 	const longest = 300
 	for _, r := range s {
 		if r, n := displayRune(r); n > 0 && len([]rune(d.path)) < longest {
-			d.path, d.typed = d.path+string(r), true
+			d.path, d.typed, d.confirmed = d.path+string(r), true, false
 		}
 	}
 }
@@ -191,6 +196,7 @@ func (d *exportDialog) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 	if d.question != "" {
 		return d.answer(m, k.String())
 	}
+	d.confirmed = false
 	switch k.String() {
 	case "esc":
 		m.dialog = nil
@@ -249,10 +255,14 @@ func (d *exportDialog) change(m *model, next bool) tea.Cmd {
 	return d.load(m)
 }
 
-// confirm writes the file, or asks first.
+// confirm writes the file, or asks first. While a preview is being made, it waits for that: an apply
+// that takes long holds it up, and a key must not be lost.
 func (d *exportDialog) confirm(m *model) tea.Cmd {
 	switch {
-	case d.loading || d.problem != "" || d.writing:
+	case d.loading:
+		d.confirmed = true
+		return nil
+	case d.problem != "" || d.writing:
 		return nil
 	case d.confirmText() != "":
 		d.question = d.confirmText()

@@ -162,5 +162,13 @@ func (d *exportDialog) drawAnswer(p pane) {
 		p.line(x, 0, bold("y"), plain(" yes   "), span{"n", styleAccent}, plain(" no"))
 		return
 	}
+	if d.confirmed || d.writing {
+		text, esc := "writes it when the preview is made  ", " cancels"
+		if d.writing {
+			text, esc = "writing …  ", " closes"
+		}
+		p.line(0, 0, dim(text), bold("esc"), dim(esc))
+		return
+	}
 	p.line(0, 0, span{"enter", styleAccent}, dim(" writes  "), bold("tab"), dim(" field  "), bold("←→"), dim(" change  "), bold("esc"), dim(" cancels"))
 }

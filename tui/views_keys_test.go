@@ -272,6 +272,46 @@ func TestExportAsks(t *testing.T) {
 	}
 }
 
+// Enter that is pressed while the preview waits for another action is not lost: it writes, or asks, when the preview
+// is there. Any other key takes it back.
+func TestExportEnterEarly(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		verdict trial.Answer
+		failed  bool // the preview
+		keys    string
+		asks    string
+		want    string
+	}{
+		{"pass", trial.Pass, false, "enter", "", "export 0"},
+		{"fail", trial.Fail, false, "enter", "FAIL now: export anyway?", ""},
+		{"typed after it", trial.Pass, false, "enter tab", "", ""},
+		{"typed before it", trial.Pass, false, "tab tab x enter", "", "export 0 to x"},
+		{"closed", trial.Pass, false, "enter esc", "", ""},
+		{"no preview", trial.Pass, true, "enter", "no folder out", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sc := newScreen(t, 80, 24, serving())
+			sc.workbench.exported.Verdict = trial.Verdict{Result: c.verdict, ValueMS: trial.NumOf(30)}
+			if c.failed {
+				sc.workbench.previewErr = errors.New("no folder out")
+			}
+			_, preview := sc.Update(keyOf("e"))
+			sc.press(strings.Fields(c.keys)...)
+			if c.keys == "enter" {
+				sc.requireFrame("writes it when the preview is made")
+			}
+			sc.send(preview())
+			if c.asks != "" {
+				sc.requireFrame(c.asks)
+			}
+			if got := strings.Join(sc.workbench.calls, "; "); got != c.want {
+				t.Errorf("actions %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
 // The size of the terminal changes many times while a sweep runs, in every view and dialog.
 func TestResizeStorm(t *testing.T) {
 	r := random{rand.New(rand.NewPCG(3, 5))}
