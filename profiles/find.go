@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sweetspot/engine/knob"
+	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
 )
 
@@ -24,19 +25,21 @@ const FileName = "profile" + suffix
 
 // Summary is an entry of a list of profiles.
 type Summary struct {
-	ID      string     `json:"id"`
-	Path    string     `json:"-"`
-	Name    string     `json:"name,omitempty"` // that a person gave it
-	Note    string     `json:"note,omitempty"` // the last one
-	Created time.Time  `json:"created"`
-	Kind    Kind       `json:"kind"`
-	Model   string     `json:"model"`
-	SLA     *trial.SLA `json:"sla"`
-	Trials  int        `json:"trials"`
-	Best    *Best      `json:"best"` // nil if no setting passed
-	State   State      `json:"state"`
-	Tags    []string   `json:"tags,omitempty"`
-	Error   string     `json:"error,omitempty"` // why it cannot be read completely
+	ID      string      `json:"id"`
+	Path    string      `json:"-"`
+	Name    string      `json:"name,omitempty"` // that a person gave it
+	Note    string      `json:"note,omitempty"` // the last one
+	Created time.Time   `json:"created"`
+	Kind    Kind        `json:"kind"`
+	Shard   *plan.Shard `json:"shard,omitempty"`  // which part of a grid it is
+	Merged  bool        `json:"merged,omitempty"` // it was merged from shards
+	Model   string      `json:"model"`
+	SLA     *trial.SLA  `json:"sla"`
+	Trials  int         `json:"trials"`
+	Best    *Best       `json:"best"` // nil if no setting passed
+	State   State       `json:"state"`
+	Tags    []string    `json:"tags,omitempty"`
+	Error   string      `json:"error,omitempty"` // why it cannot be read completely
 }
 
 // Best is the best setting of a summary. N is the trial that represents its runs; the
@@ -54,7 +57,7 @@ func (p *Profile) Summary() Summary {
 	s := Summary{
 		ID: p.Header.ID, Path: p.Path, Created: p.Header.Created, Kind: p.Header.Kind,
 		Model: p.Header.Model.Name, Trials: len(p.Trials), State: p.State(), Tags: p.Tags(),
-		Name: p.Name(), Note: p.Note(),
+		Name: p.Name(), Note: p.Note(), Shard: p.Header.Shard, Merged: p.Header.Merged != nil,
 	}
 	if sla, ok := p.SLA(); ok {
 		s.SLA = &sla

@@ -84,6 +84,22 @@ func merge(t *testing.T, paths []string, force bool) (*profiles.Profile, error) 
 	return read(t, out), nil
 }
 
+// The list says which shard a profile is, and which one was merged from shards.
+func TestListOfShards(t *testing.T) {
+	dir := newDir(t)
+	one := shard(t, dir, 1, 2, true)
+	whole, err := merge(t, []string{one, shard(t, dir, 2, 2, true)}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, s := range map[string]profiles.Summary{"shard 1/2": read(t, one).Summary(), "merged": whole.Summary()} {
+		var b strings.Builder
+		if err := profiles.WriteList(&b, []profiles.Summary{s}, profiles.Style{}); err != nil || !strings.Contains(b.String(), want) {
+			t.Errorf("%v\n%s, want %q", err, b.String(), want)
+		}
+	}
+}
+
 func TestMerge(t *testing.T) {
 	dir := newDir(t)
 	p, err := merge(t, []string{shard(t, dir, 1, 2, true), shard(t, dir, 2, 2, true)}, false)

@@ -59,6 +59,12 @@ func WriteList(w io.Writer, list []Summary, s Style) error {
 
 func listRow(p Summary) []string {
 	row := []string{p.ID, date(p.Created), string(p.Kind), p.Model, "-", strconv.Itoa(p.Trials), "-", "-", "-", string(p.State), "-"}
+	switch {
+	case p.Shard != nil:
+		row[2] = "shard " + p.Shard.String()
+	case p.Merged:
+		row[2] = "merged"
+	}
 	if p.SLA != nil {
 		row[4] = fmt.Sprintf("P%g %s <= %v", p.SLA.Percentile, p.SLA.Latency, p.SLA.Limit)
 	}

@@ -26,12 +26,19 @@ func testEnv(t *testing.T) *env {
 	return &env{self: self, budget: tiny, cores: 2, stderr: t.Output()}
 }
 
-func TestGapsOf(t *testing.T) {
-	if d := cmp.Diff([]float64{10, 20}, gapsOf([]int64{5, 15, 35})); d != "" {
-		t.Errorf("gaps (-want +got):\n%s", d)
+// The lead moves to where 1 of 3 sleeps ends before it has passed.
+func TestBareSpin(t *testing.T) {
+	const us = time.Microsecond
+	s := equalSpin
+	for i := range 3000 {
+		late := []time.Duration{20 * us, 30 * us, 40 * us}[i%3]
+		s = s.adjusted(max(s.lead-late, 0))
 	}
-	if got := gapsOf([]int64{5}); got != nil {
-		t.Errorf("%v of one time, want none", got)
+	if want := 20 * us; (s.lead-want).Abs() > 10*us+us || s.lead < want-us {
+		t.Errorf("lead %v after sleeps that end 20, 30 and 40 us late, want 20 to 30 us", s.lead)
+	}
+	if got := wholeSpin.adjusted(100 * us); got != wholeSpin {
+		t.Errorf("a fixed lead became %v", got)
 	}
 }
 

@@ -98,15 +98,14 @@ func constantGaps(ctx context.Context, e *env, s *loadServer) error {
 			len(run.arrivals), run.Planned, judge.Number(run.Seconds), slowRate),
 	})
 	cv, detail := run.gapVariation()
-	gaps := run.figure("loadgen.gaps.constant", cv, "cv", detail, openBelow(cv))
-	e.report.Add(gaps)
+	e.report.Add(run.figure("loadgen.gaps.constant", cv, "cv", detail, openBelow(cv)))
 	p50 := stat.Quantile(run.keptLatencies(), .5)
 	f := run.figure("loadgen.p50.floor", p50.Value, "ms", fmt.Sprintf("server works 10 us, constant %d/s", slowRate), openBelow(p50.Value))
 	if f.Interval == nil {
 		f.Interval = &p50
 	}
 	e.report.Add(f)
-	return limitOfTiming(ctx, e, s, gaps, f)
+	return leastP50(e, s)
 }
 
 // poissonGaps adds how far the coefficient of variation of Poisson arrivals is

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"sweetspot/cmd/bench/judge"
-	"sweetspot/sweep"
 	"sweetspot/sweep/stat"
 )
 
@@ -17,9 +14,27 @@ type bareLoad struct {
 	addr    string
 	request string // as it is written, with its head
 	rate    int    // requests per second
-	// spin is the time before each planned time in which the loop is busy instead of asleep, so that its request is not
-	// late because its thread wakes up late.
-	spin time.Duration
+	spin    bareSpin
+}
+
+// bareSpin is how long before each planned time the loop is busy instead of asleep, so that its request is not late because
+// its thread wakes up late.
+type bareSpin struct {
+	lead    time.Duration // from here on no sleep
+	adjusts bool          // the lead, until 1 of 3 sleeps ends before it has passed, as in the load generator
+}
+
+// adjusted is the lead after a sleep, after which the loop was busy for a time.
+func (s bareSpin) adjusted(busy time.Duration) bareSpin {
+	const step = 250 * time.Nanosecond
+	switch {
+	case !s.adjusts:
+	case busy > 0:
+		s.lead -= 2 * step
+	default:
+		s.lead += step
+	}
+	return s
 }
 
 // bareResult is what a bareLoad took.
@@ -28,11 +43,15 @@ type bareResult struct {
 	p50 float64 // median latency in ms
 }
 
-// wholeSpin is longer than most sleeps are late.
-const wholeSpin = 200 * time.Microsecond
+// The loops that show the limits of a sender: one is busy as the load generator is, and one is never late, at the cost of a
+// fifth of a core at 1000/s.
+var (
+	equalSpin = bareSpin{lead: 60 * time.Microsecond, adjusts: true}
+	wholeSpin = bareSpin{lead: 200 * time.Microsecond}
+)
 
 // bareLoad is the load of this set, as the load generator sends it.
-func (s *loadServer) bareLoad(rate int, spin time.Duration) bareLoad {
+func (s *loadServer) bareLoad(rate int, spin bareSpin) bareLoad {
 	return bareLoad{s.Load, bareRequest("localhost", pathWork, "application/json", []byte(`{"x":1}`)), rate, spin}
 }
 
@@ -41,52 +60,21 @@ func bareRequest(host, path, contentType string, body []byte) string {
 	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", path, host, contentType, len(body), body)
 }
 
-// limitOfTiming adds how even the requests of a spinning bare loop arrive and their median latency, and ours as shares of
-// that. Its requests are written at their times, so that all that is left is the machine: a sleeping server wakes up late,
-// by different times.
-func limitOfTiming(ctx context.Context, e *env, s *loadServer, gaps, p50 judge.Figure) error {
-	var discarded, at []int64
-	if err := s.get(ctx, "/arrivals", &discarded); err != nil { // of the run before
-		return err
-	}
-	watch := s.watch()
-	watch()
+// leastP50 adds the median latency of a bare loop that is never late. What is left is the machine: the server sleeps, and
+// wakes up late.
+func leastP50(e *env, s *loadServer) error {
 	r, err := s.bareLoad(slowRate, wholeSpin).run(e.budget.load().limit)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return nil
 	}
-	if err == nil {
-		err = s.get(ctx, "/arrivals", &at)
-	}
 	if err != nil {
 		return err
 	}
-	n := watch()
-	disturbed := (sweep.Disturbance{Steal: n.Steal, Foreign: n.Foreign}).RejectReason() != ""
-	slices.Sort(at)
-	cv := coefficientOfVariation(gapsOf(at))
-	for _, f := range []struct {
-		name, unit string
-		ours       judge.Figure
-		limit      float64
-	}{
-		{"loadgen.gaps", "cv", gaps, cv},
-		{"loadgen.p50", "ms", p50, r.p50},
-	} {
-		detail := fmt.Sprintf("of a bare loop that spins for %v before each of %d requests, to the same server", wholeSpin, len(at))
-		e.report.Add(judge.Figure{Name: f.name + ".limit", Value: f.limit, Unit: f.unit, Detail: detail})
-		e.report.Add(shareOfLimit(f.name+".share", f.ours, f.limit, disturbed))
-	}
+	e.report.Add(judge.Figure{
+		Name: "loadgen.p50.least", Value: r.p50, Unit: "ms",
+		Detail: fmt.Sprintf("of a bare loop that is busy for %v before each request, to the same server", wholeSpin.lead),
+	})
 	return nil
-}
-
-// gapsOf are the differences of ascending times.
-func gapsOf(at []int64) []float64 {
-	var out []float64
-	for i := 1; i < len(at); i++ {
-		out = append(out, float64(at[i]-at[i-1]))
-	}
-	return out
 }
 
 // shareOfLimit is a figure divided by its limit, with the interval of the figure. If the limit was measured while other

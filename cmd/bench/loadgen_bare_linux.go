@@ -42,7 +42,7 @@ func (l bareLoad) run(d time.Duration) (bareResult, error) {
 type bareLoop struct {
 	fd        int
 	request   []byte
-	spin      time.Duration
+	spin      bareSpin
 	buf       [4096]byte
 	control   [64]byte
 	msg       unix.Msghdr
@@ -78,10 +78,10 @@ func (b *bareLoop) run(gap time.Duration, n int) (bareResult, error) {
 	planned, waiting := int64(0), false
 	for len(b.latencies) < n {
 		next += int64(gap)
-		ts := unix.NsecToTimespec(next - int64(b.spin))
+		ts := unix.NsecToTimespec(next - int64(b.spin.lead))
 		_, _, _ = unix.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
-		for b.spin > 0 && monotonic() < next {
-			continue
+		if b.spin != (bareSpin{}) {
+			b.spin = b.spin.adjusted(waitBusy(next))
 		}
 		if waiting && !b.receive(planned) {
 			if missing++; missing > late {
@@ -102,6 +102,16 @@ func (b *bareLoop) run(gap time.Duration, n int) (bareResult, error) {
 	}
 	used := after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano()
 	return bareResult{us: perRequest(time.Duration(used), len(b.latencies)), p50: median(b.latencies)}, nil
+}
+
+// waitBusy is busy until a time of CLOCK_MONOTONIC, and returns for how long.
+func waitBusy(until int64) time.Duration {
+	begin := monotonic()
+	for now := begin; ; now = monotonic() {
+		if now >= until {
+			return time.Duration(now - begin)
+		}
+	}
 }
 
 // receive reads the answer, and reports whether there is one.

@@ -81,10 +81,10 @@ func (c cost) ratioTo(name, other string, costs []float64) judge.Figure {
 	return f
 }
 
-// addP50 adds the median latency of the bare loop, and that of ours divided by it.
+// addP50 adds the median latency of the bare loop, which is busy for as long as ours may be, and that of ours divided by it.
 func (c cost) addP50(e *env) {
 	ours, bare := median(c.p50), median(c.bareP50)
-	e.report.Add(judge.Figure{Name: "loadgen.p50.bare", Value: bare, Unit: "ms", Detail: "of a loop of nothing but system calls, which does not spin"})
+	e.report.Add(judge.Figure{Name: "loadgen.p50.bare", Value: bare, Unit: "ms", Detail: "of the bare loop"})
 	f := judge.Figure{
 		Name: "loadgen.p50.ratio", Value: ours / bare, Unit: "ratio",
 		Detail: fmt.Sprintf("%s ms of the bare loop's %s ms, %d runs each in turns, %d of %d blocks undisturbed", judge.Number(ours), judge.Number(bare), len(c.p50), c.undisturbed, c.blocks),
@@ -107,7 +107,7 @@ func (s *loadServer) measureCosts(ctx context.Context, e *env, program string, r
 		}
 		c.ours, c.p50 = append(c.ours, perRequest(run.CPU, run.Sent)), append(c.p50, median(run.keptLatencies()))
 		c.undisturbed, c.blocks = c.undisturbed+run.undisturbed, c.blocks+len(run.blocks)
-		switch r, err := s.bareLoad(rate, 0).run(b.cost); {
+		switch r, err := s.bareLoad(rate, equalSpin).run(b.cost); {
 		case err == nil:
 			c.bare, c.bareP50 = append(c.bare, r.us), append(c.bareP50, r.p50)
 		case !errors.Is(err, errors.ErrUnsupported):

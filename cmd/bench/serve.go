@@ -174,6 +174,17 @@ func (e *env) shortPlan(watch judge.DisturbanceFunc) judge.Plan {
 	return p
 }
 
+// ratePlan has with -full so many pairs that a difference of a few percent from a goal is decided: over HTTP each block has
+// another share of the cores.
+func (e *env) ratePlan(watch judge.DisturbanceFunc) judge.Plan {
+	if e.budget.mode != full.mode {
+		return e.shortPlan(watch)
+	}
+	p := e.plan(watch)
+	p.Blocks, p.MaxBlocks = 2*p.Blocks, 2*p.MaxBlocks
+	return p
+}
+
 // measureServe adds the figures of one model.
 func (srv *modelServer) measureServe(ctx context.Context, e *env, m modelSpec) error {
 	o, err := srv.open(ctx, m)
@@ -266,7 +277,7 @@ func (srv *modelServer) measureOverHTTP(ctx context.Context, e *env, o openedMod
 		bareRuns = append(bareRuns, t.RunNS)
 		return t.Rate, err
 	}
-	r, err := judge.Paired(ctx, e.shortPlan(srv.watch()), overHTTP, bare)
+	r, err := judge.Paired(ctx, e.ratePlan(srv.watch()), overHTTP, bare)
 	if err != nil {
 		return err
 	}

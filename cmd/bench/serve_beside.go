@@ -86,7 +86,7 @@ func (srv *modelServer) measureBeside(ctx context.Context, e *env, o openedModel
 		})
 		return items, err
 	}
-	p := e.shortPlan(watchDisturbance(os.Getpid(), srv.cmd.Process.Pid, t.server.cmd.Process.Pid))
+	p := e.ratePlan(watchDisturbance(os.Getpid(), srv.cmd.Process.Pid, t.server.cmd.Process.Pid))
 	share, err := judge.Paired(ctx, p, http, beside)
 	if err != nil {
 		return err

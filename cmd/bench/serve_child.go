@@ -79,6 +79,13 @@ type processState struct {
 	Sessions    int64        `json:"sessions"`
 	Goroutines  int          `json:"goroutines"`
 	Descriptors int          `json:"descriptors"` // 0 is unknown
+	Memory      memoryInUse  `json:"memory"`
+}
+
+// memoryInUse is the memory in use in bytes, without what is free for reuse.
+type memoryInUse struct {
+	Go     uint64 `json:"go"`     // objects that are reachable, and stacks
+	Native uint64 `json:"native"` // of the C library's heap and its mappings; 0 is unknown
 }
 
 // testEngine is the engine of the process, with its listener for measurements.
@@ -310,5 +317,8 @@ func (eng *testEngine) state(_ context.Context, q url.Values) (any, error) {
 	if all, err := os.ReadDir("/proc/self/fd"); err == nil {
 		h.Descriptors = len(all)
 	}
+	var of runtime.MemStats
+	runtime.ReadMemStats(&of)
+	h.Memory = memoryInUse{Go: of.HeapAlloc + of.StackInuse, Native: nativeInUse()}
 	return h, nil
 }

@@ -136,7 +136,7 @@ func (srv *modelServer) soakUnderLoad(ctx context.Context, e *env, b soakBudget,
 	if err != nil {
 		return err
 	}
-	last, idleRSS := first, []float64{first.rss}
+	last, idle := first, []idleState{first}
 	for part := range b.parts {
 		more, err := srv.sendFor(ctx, models, b.judged/time.Duration(b.parts), e.seed+uint64(part)+1)
 		if err != nil {
@@ -146,19 +146,38 @@ func (srv *modelServer) soakUnderLoad(ctx context.Context, e *env, b soakBudget,
 		if last, err = srv.waitReleased(ctx, models, first); err != nil {
 			return err
 		}
-		idleRSS = append(idleRSS, last.rss)
+		idle = append(idle, last)
 	}
 	e.addSoakCounts(counts, models)
 	srv.addUnaccounted(ctx, e, models)
 	when := fmt.Sprintf("after %v and %v", b.warm, b.warm+b.judged)
 	srv.addLeftFigures(e, "soak", first, last, when)
-	f := growthFigure(idleRSS, b.judged)
-	if b.judged < soakTime/2 { // the process has not reached its final size
-		f.Interval.Low, f.Interval.High = math.NaN(), math.NaN()
-		f.Detail += ", too short to decide"
-	}
-	e.report.Add(f)
+	e.addGrowth(idle, b.judged)
 	return nil
+}
+
+// addGrowth adds the growth of the process between the states, and that of its memory in use: if that does not grow, the
+// rest is free memory between pieces that are in use.
+func (e *env) addGrowth(idle []idleState, judged time.Duration) {
+	for _, of := range []struct {
+		name, what string
+		bytes      func(idleState) float64
+	}{
+		{"soak.growth", "resident memory", func(s idleState) float64 { return s.rss }},
+		{"soak.growth.go", "memory that Go has in use", func(s idleState) float64 { return float64(s.Memory.Go) }},
+		{"soak.growth.native", "memory that ONNX Runtime and the C library have in use", func(s idleState) float64 { return float64(s.Memory.Native) }},
+	} {
+		var sizes []float64
+		for _, s := range idle {
+			sizes = append(sizes, of.bytes(s))
+		}
+		f := growthFigure(of.name, of.what, sizes, judged)
+		if judged < soakTime/2 { // the process has not reached its final size
+			f.Interval.Low, f.Interval.High = math.NaN(), math.NaN()
+			f.Detail += ", too short to decide"
+		}
+		e.report.Add(f)
+	}
 }
 
 // openSoaked loads a model and draws its settings.
@@ -321,17 +340,20 @@ func (srv *modelServer) addUnaccounted(ctx context.Context, e *env, models []*so
 	})
 }
 
-// growthFigure is the growth of the process over the judged time, as a share of its
-// mean: the slope of a line through its idle sizes, with Student's interval. Sizes
+// growthFigure is the growth of a size of the process over the judged time, as a share of its
+// mean: the slope of a line through its sizes when idle, with Student's interval. Sizes
 // under load would vary much more, with the settings.
-func growthFigure(idleRSS []float64, judged time.Duration) judge.Figure {
-	iv, mean := slope(idleRSS), stat.Mean(idleRSS).Value
-	scale := float64(len(idleRSS)-1) / mean
+func growthFigure(name, what string, sizes []float64, judged time.Duration) judge.Figure {
+	iv, mean := slope(sizes), stat.Mean(sizes).Value
+	scale := float64(len(sizes)-1) / mean
 	iv.Value, iv.Low, iv.High = iv.Value*scale, iv.Low*scale, iv.High*scale
+	mb := make([]string, len(sizes))
+	for i, b := range sizes {
+		mb[i] = judge.Number(b / 1e6)
+	}
 	return judge.Figure{
-		Name: "soak.growth", Value: iv.Value, Unit: "share", Interval: &iv,
-		Detail: fmt.Sprintf("of the resident memory when idle, over the last %v of load; %d times, %.0f to %.0f MB",
-			judged, len(idleRSS), slices.Min(idleRSS)/1e6, slices.Max(idleRSS)/1e6),
+		Name: name, Value: iv.Value, Unit: "share", Interval: &iv,
+		Detail: fmt.Sprintf("of the %s when idle, over the last %v of load; MB: %s", what, judged, strings.Join(mb, " ")),
 	}
 }
 

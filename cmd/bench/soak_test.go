@@ -69,13 +69,13 @@ func TestGrowthFigure(t *testing.T) {
 		steady = append(steady, 100+float64(i%2))
 		growing = append(growing, 100+float64(i)+float64(i%2)/10)
 	}
-	if f := growthFigure(steady, time.Minute); f.Interval.Low > 0 || f.Interval.High < 0 {
+	if f := growthFigure("soak.growth", "memory", steady, time.Minute); f.Interval.Low > 0 || f.Interval.High < 0 {
 		t.Errorf("a steady size grows by %v", *f.Interval)
 	}
-	if f := growthFigure(growing, time.Minute); math.Abs(f.Value-10/105.) > .001 || f.Interval.Low <= .09 {
+	if f := growthFigure("soak.growth", "memory", growing, time.Minute); math.Abs(f.Value-10/105.) > .001 || f.Interval.Low <= .09 {
 		t.Errorf("a growing size grows by %v, want %v", *f.Interval, 10/105.)
 	}
-	if f := growthFigure(growing[:2], time.Minute); !math.IsNaN(f.Interval.High) {
+	if f := growthFigure("soak.growth", "memory", growing[:2], time.Minute); !math.IsNaN(f.Interval.High) {
 		t.Errorf("two sizes have the interval %v", *f.Interval)
 	}
 }
