@@ -306,15 +306,30 @@ func deathReport(err error) string {
 // was started again.
 var ErrEngineDied = errors.New("engine died")
 
+// A time without an answer is reported if it is as long as leastSilence and silentFactor times the promise: a slow model is
+// not silent.
+const (
+	leastSilence = 3 * time.Second
+	silentFactor = 2
+)
+
 // watch returns a function for the progress of a measurement, which notes what it has seen. rule, if not nil, has
 // the latest figures.
 func (s *run) watch(cur *Current, seen *observed, rule *stoppingRule) func(time.Duration, []load.Sample) {
+	answered := time.Duration(0) // when the last answer came
 	return func(elapsed time.Duration, samples []load.Sample) {
+		added := samples[len(seen.samples):]
 		if s.OnSamples != nil {
-			s.OnSamples(samples[len(seen.samples):])
+			s.OnSamples(added)
 		}
 		*seen = observed{elapsed, samples}
-		cur.Elapsed, cur.Answers = elapsed, len(samples)
+		if slices.ContainsFunc(added, func(a load.Sample) bool { return a.Outcome != load.Timeout }) {
+			answered = elapsed
+		}
+		cur.Elapsed, cur.Answers, cur.Silent = elapsed, len(samples), 0
+		if d := elapsed - answered; d >= max(leastSilence, silentFactor*s.SLA.Limit) {
+			cur.Silent = d
+		}
 		if rule != nil {
 			cur.RPS, cur.P99MS = rule.rate, rule.percentile
 		}

@@ -162,6 +162,7 @@ type Current struct {
 	Elapsed time.Duration // in this stage
 	Limit   time.Duration // longest duration of this stage, 0 if unknown
 	Answers int
+	Silent  time.Duration // since the last answer; 0 while that may be as it should
 	RPS     trial.Num
 	P99MS   trial.Num
 }

@@ -113,9 +113,12 @@ func (m *model) drawProgress(p pane) {
 		if p.w < compactWidth-2 {
 			settings = shortSettings(c.Point.Settings)
 		}
-		second.parts(span{fmt.Sprintf("#%d ", c.N), styleAccent}, plain(settings), dim(fmt.Sprintf("  %s %s", c.Stage, c.Elapsed.Round(1e8))),
-			plain(fmt.Sprintf("  %s %s ms", percentileName(s.Plan.SLA), formatNum(c.P99MS, "—"))),
-			plain(fmt.Sprintf("  %s/s", na(c.RPS))), plain(fmt.Sprintf("  %s answers", groupDigits(c.Answers))))
+		parts := []span{{fmt.Sprintf("#%d ", c.N), styleAccent}, plain(settings), dim(fmt.Sprintf("  %s %s", c.Stage, c.Elapsed.Round(1e8)))}
+		if c.Silent > 0 {
+			parts = append(parts, warning("  no answer for "+wholeSeconds(c.Silent)))
+		}
+		second.parts(append(parts, plain(fmt.Sprintf("  %s %s ms", percentileName(s.Plan.SLA), formatNum(c.P99MS, "—"))),
+			plain(fmt.Sprintf("  %s/s", na(c.RPS))), plain(fmt.Sprintf("  %s answers", groupDigits(c.Answers))))...)
 	}
 }
 

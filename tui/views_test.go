@@ -235,3 +235,16 @@ func TestViewGolden(t *testing.T) {
 		}
 	}
 }
+
+// A trial without answers says so, also in a narrow terminal.
+func TestSilentTrial(t *testing.T) {
+	for _, w := range []int{80, 120} {
+		s := sweeping()
+		c := *s.Sweep.Current
+		c.Silent = 12 * time.Second
+		s.Sweep.Current = &c
+		sc := newScreen(t, w, 36, s)
+		sc.press("2")
+		requireTexts(t, sc.plainFrame(), "no answer for 12s")
+	}
+}

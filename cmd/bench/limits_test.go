@@ -26,18 +26,20 @@ func testEnv(t *testing.T) *env {
 	return &env{self: self, budget: tiny, cores: 2, stderr: t.Output()}
 }
 
-// The lead moves to where 1 of 3 sleeps ends before it has passed.
+// The lead moves to where 1 of 3 sleeps ends before it has passed, and is left out while the loop was busy for too long.
 func TestBareSpin(t *testing.T) {
 	const us = time.Microsecond
 	s := equalSpin
 	for i := range 3000 {
-		late := []time.Duration{20 * us, 30 * us, 40 * us}[i%3]
-		s = s.adjusted(max(s.lead-late, 0))
+		s = s.adjusted([]time.Duration{20 * us, 30 * us, 40 * us}[i%3])
 	}
-	if want := 20 * us; (s.lead-want).Abs() > 10*us+us || s.lead < want-us {
+	if s.lead < 19*us || s.lead > 31*us {
 		t.Errorf("lead %v after sleeps that end 20, 30 and 40 us late, want 20 to 30 us", s.lead)
 	}
-	if got := wholeSpin.adjusted(100 * us); got != wholeSpin {
+	if s.allowed(time.Second, 100*time.Second) != s.lead || s.allowed(time.Second, 99*time.Second) != 0 {
+		t.Error("being busy for 1% of the time is allowed, and not more")
+	}
+	if got := wholeSpin.adjusted(us); got != wholeSpin || got.allowed(time.Second, time.Second) != wholeSpin.lead {
 		t.Errorf("a fixed lead became %v", got)
 	}
 }

@@ -21,20 +21,28 @@ type bareLoad struct {
 // its thread wakes up late.
 type bareSpin struct {
 	lead    time.Duration // from here on no sleep
-	adjusts bool          // the lead, until 1 of 3 sleeps ends before it has passed, as in the load generator
+	adjusts bool          // the lead, as the load generator does: being busy takes at most 1% of the time
 }
 
-// adjusted is the lead after a sleep, after which the loop was busy for a time.
-func (s bareSpin) adjusted(busy time.Duration) bareSpin {
+// adjusted is the lead after a sleep that ended late: so that 1 of 3 sleeps ends before it has passed.
+func (s bareSpin) adjusted(late time.Duration) bareSpin {
 	const step = 250 * time.Nanosecond
 	switch {
 	case !s.adjusts:
-	case busy > 0:
+	case late < s.lead:
 		s.lead -= 2 * step
 	default:
 		s.lead += step
 	}
 	return s
+}
+
+// allowed is the lead if the loop has been busy for a part of its time.
+func (s bareSpin) allowed(busy, elapsed time.Duration) time.Duration {
+	if s.adjusts && busy > elapsed/100 {
+		return 0
+	}
+	return s.lead
 }
 
 // bareResult is what a bareLoad took.

@@ -74,15 +74,12 @@ func (b *bareLoop) run(gap time.Duration, n int) (bareResult, error) {
 	if err := unix.Getrusage(unix.RUSAGE_THREAD, &before); err != nil {
 		return bareResult{}, err
 	}
-	next, missing := monotonic()+int64(time.Millisecond), 0
+	begin := monotonic()
+	next, missing, busy := begin+int64(time.Millisecond), 0, time.Duration(0)
 	planned, waiting := int64(0), false
 	for len(b.latencies) < n {
 		next += int64(gap)
-		ts := unix.NsecToTimespec(next - int64(b.spin.lead))
-		_, _, _ = unix.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
-		if b.spin != (bareSpin{}) {
-			b.spin = b.spin.adjusted(waitBusy(next))
-		}
+		busy += b.waitUntil(next, b.spin.allowed(busy, time.Duration(next-begin)))
 		if waiting && !b.receive(planned) {
 			if missing++; missing > late {
 				return bareResult{}, errors.New("the server does not answer the bare requests")
@@ -104,14 +101,16 @@ func (b *bareLoop) run(gap time.Duration, n int) (bareResult, error) {
 	return bareResult{us: perRequest(time.Duration(used), len(b.latencies)), p50: median(b.latencies)}, nil
 }
 
-// waitBusy is busy until a time of CLOCK_MONOTONIC, and returns for how long.
-func waitBusy(until int64) time.Duration {
-	begin := monotonic()
-	for now := begin; ; now = monotonic() {
-		if now >= until {
-			return time.Duration(now - begin)
-		}
+// waitUntil waits until a time of CLOCK_MONOTONIC, the lead before it without sleep, and returns how long it was busy.
+func (b *bareLoop) waitUntil(t int64, lead time.Duration) time.Duration {
+	ts := unix.NsecToTimespec(t - int64(lead))
+	_, _, _ = unix.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
+	woke := monotonic()
+	b.spin = b.spin.adjusted(time.Duration(woke - t + int64(lead)))
+	for now := woke; now < t; now = monotonic() {
+		continue
 	}
+	return time.Duration(max(t-woke, 0))
 }
 
 // receive reads the answer, and reports whether there is one.

@@ -120,7 +120,7 @@ func (s *servingEngine) bareLoad(ctx context.Context, seed uint64) (bareLoad, er
 		return bareLoad{}, err
 	}
 	body, path := handler.Bodies(m.Inputs, 1, seed)[0], "/predictions/"+s.model
-	l := bareLoad{addr: s.addr, request: bareRequest(s.addr, path, body.Type, body.Data), rate: parentRate, spin: equalSpin}
+	l := bareLoad{addr: s.addr, request: bareRequest(s.addr, path, body.Type, body.Data), rate: parentRate}
 	// The loop does not look at its answers.
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.addr+path, bytes.NewReader(body.Data))
 	if err != nil {

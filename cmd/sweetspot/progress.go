@@ -168,6 +168,9 @@ func liveLine(st session.Sweep) string {
 		full := min(10, int(10*c.Elapsed/c.Limit))
 		bar = strings.Repeat("=", full) + strings.Repeat(" ", 10-full)
 	}
-	return fmt.Sprintf("[%2d/%d] %s [%s] %v  %s/s  P99 %s ms  ETA %v",
-		c.N, max(st.Total, c.N), c.Stage, bar, c.Point.Settings, c.RPS.Text(0), c.P99MS.Text(1), st.ETA.Round(time.Second))
+	figures := fmt.Sprintf("%s/s  P%g %s ms", c.RPS.Text(0), st.Plan.SLA.Percentile, c.P99MS.Text(1))
+	if c.Silent > 0 {
+		figures = fmt.Sprintf("no answer for %v", c.Silent.Round(time.Second))
+	}
+	return fmt.Sprintf("[%2d/%d] %s [%s] %v  %s  ETA %v", c.N, max(st.Total, c.N), c.Stage, bar, c.Point.Settings, figures, st.ETA.Round(time.Second))
 }
