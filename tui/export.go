@@ -3,6 +3,7 @@ package tui
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -21,10 +22,11 @@ type exportDialog struct {
 	typed   bool // the path was typed
 
 	preview   session.Exported
-	problem   string // why there is no preview, or the last error
-	loading   bool   // a preview is being made
-	again     bool   // the fields have changed meanwhile
-	confirmed bool   // enter was pressed meanwhile
+	problem   string    // why there is no preview, or the last error
+	loading   bool      // a preview is being made
+	shown     time.Time // when the preview was made
+	again     bool      // the fields have changed meanwhile
+	confirmed bool      // enter was pressed meanwhile
 
 	showText bool // the whole file instead of the differences
 	scroller
@@ -142,7 +144,7 @@ func (d *exportDialog) load(m *model) tea.Cmd {
 
 // show shows a preview or its error.
 func (d *exportDialog) show(m *model, out session.Exported, err error) {
-	d.loading, d.problem = false, ""
+	d.loading, d.problem, d.shown = false, "", m.now
 	if err != nil {
 		d.problem = firstLine(err.Error())
 		d.preview = session.Exported{Formats: d.preview.Formats}
@@ -161,8 +163,11 @@ func (d *exportDialog) show(m *model, out session.Exported, err error) {
 	// What is started here waits for the end of this action.
 	if d.again {
 		d.load(m)
-	} else if d.confirmed && m.dialog == dialog(d) {
-		d.confirmed = false
+		return
+	}
+	confirmed := d.confirmed
+	d.confirmed = false
+	if confirmed && d.problem == "" && m.dialog == dialog(d) {
 		d.confirm(m)
 	}
 }
@@ -255,6 +260,10 @@ func (d *exportDialog) change(m *model, next bool) tea.Cmd {
 	return d.load(m)
 }
 
+// maxPreviewAge is how old a preview may be when its file is written. The verdict of live traffic may be another one by then, so
+// an older preview is made again first.
+const maxPreviewAge = 5 * time.Second
+
 // confirm writes the file, or asks first. While a preview is being made, it waits for that: an apply
 // that takes long holds it up, and a key must not be lost.
 func (d *exportDialog) confirm(m *model) tea.Cmd {
@@ -262,8 +271,11 @@ func (d *exportDialog) confirm(m *model) tea.Cmd {
 	case d.loading:
 		d.confirmed = true
 		return nil
-	case d.problem != "" || d.writing:
+	case d.writing:
 		return nil
+	case d.problem != "" || m.now.Sub(d.shown) > maxPreviewAge: // the problem may be gone
+		d.confirmed = true
+		return d.load(m)
 	case d.confirmText() != "":
 		d.question = d.confirmText()
 		return nil

@@ -312,6 +312,27 @@ func TestExportEnterEarly(t *testing.T) {
 	}
 }
 
+// A file whose preview is old is written by the verdict of now: live traffic that passed may fail since.
+func TestExportOldPreview(t *testing.T) {
+	for _, c := range []struct {
+		age  time.Duration
+		asks bool
+	}{{4 * time.Second, false}, {6 * time.Second, true}} {
+		sc := newScreen(t, 80, 24, serving())
+		sc.press("e")
+		sc.workbench.exported.Verdict = trial.Verdict{Result: trial.Fail, ValueMS: trial.NumOf(30)}
+		sc.clock = sc.clock.Add(c.age)
+		sc.send(tickMsg{})
+		sc.press("enter")
+		if written := len(sc.workbench.calls) > 0; written == c.asks {
+			t.Errorf("after %v: calls %q", c.age, sc.workbench.calls)
+		}
+		if c.asks {
+			sc.requireFrame("FAIL now: export anyway?")
+		}
+	}
+}
+
 // The size of the terminal changes many times while a sweep runs, in every view and dialog.
 func TestResizeStorm(t *testing.T) {
 	r := random{rand.New(rand.NewPCG(3, 5))}

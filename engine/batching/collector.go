@@ -70,8 +70,8 @@ const (
 // Event is one change that the owner reports.
 type Event struct {
 	Kind    Kind
-	Arrival time.Duration // Took: arrival time of the taken request
-	N       int           // Arrived, Removed: number of requests
+	Arrival time.Duration // Took: arrival time of the taken request, of several that of the first
+	N       int           // Arrived, Removed, Took: number of requests; 0 means one for Arrived and Took
 }
 
 // Do is what the owner must do next.
@@ -88,6 +88,7 @@ const (
 type Action struct {
 	Do   Do
 	Wake time.Duration // with Wait: when to step with Timer, or Never
+	N    int           // with Take: how many requests one Took may report, if none of them is dropped and no time passes between
 }
 
 // Collector decides when a batch takes requests and when it is sent. It is not safe for
@@ -166,7 +167,7 @@ func (c *Collector) Step(now time.Duration, e Event) Action {
 	case WorkerRetired:
 		c.idle--
 	case Took:
-		c.took(now, e.Arrival)
+		c.took(now, e)
 	case Dropped:
 		c.dropped(now)
 	case Sent:
@@ -177,18 +178,19 @@ func (c *Collector) Step(now time.Duration, e Event) Action {
 	return c.next(now)
 }
 
-func (c *Collector) took(now, arrival time.Duration) {
-	c.queued--
-	c.open++
+func (c *Collector) took(now time.Duration, e Event) {
+	n := max(1, e.N)
+	c.queued -= n
+	c.open += n
 	if !c.started {
 		c.started = true
 		c.deadline = now + c.cfg.Delay
 		if c.cfg.Rule == Eager {
-			c.deadline = arrival + c.cfg.Delay
+			c.deadline = e.Arrival + c.cfg.Delay
 		}
 		return
 	}
-	c.takes++
+	c.takes += n
 	c.overdue = now >= c.deadline
 }
 
@@ -202,23 +204,35 @@ func (c *Collector) dropped(now time.Duration) {
 
 func (c *Collector) next(now time.Duration) Action {
 	if c.idle == 0 {
-		return Action{Wait, Never}
+		return Action{Do: Wait, Wake: Never}
 	}
 	if !c.started {
 		if c.queued == 0 {
-			return Action{Wait, Never}
+			return Action{Do: Wait, Wake: Never}
 		}
-		return Action{Do: Take}
+		return Action{Do: Take, N: 1} // its time sets the deadline
 	}
 	switch {
 	case c.full():
 		return Action{Do: Send}
 	case c.queued > 0:
-		return Action{Do: Take}
+		return Action{Do: Take, N: c.takeable(now)}
 	case now >= c.deadline:
 		return Action{Do: Send}
 	}
-	return Action{Wait, c.deadline}
+	return Action{Do: Wait, Wake: c.deadline}
+}
+
+// takeable is how many requests the open batch takes now, at least one.
+func (c *Collector) takeable(now time.Duration) int {
+	n := min(c.queued, c.cfg.Size-c.open)
+	if c.cfg.Rule == Eager {
+		return n
+	}
+	if now >= c.deadline {
+		return 1 // the end of the delay is checked after each
+	}
+	return min(n, c.cfg.Size-1-c.takes)
 }
 
 // full reports whether the open batch takes no further request.

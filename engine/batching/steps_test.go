@@ -1,6 +1,9 @@
 package batching_test
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,6 +29,59 @@ func TestDroppedAtTheDeadline(t *testing.T) {
 			t.Errorf("at %v: sent for %v", c.at, k.Reason())
 		}
 	}
+}
+
+// TestTakesTogether: an owner that reports several takes at once gets the same batches at the same times as one that reports
+// each.
+func TestTakesTogether(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 1))
+	for range 2000 {
+		cfg := batching.Config{Rule: batching.Rule(r.IntN(2)), Size: 1 + r.IntN(9), Delay: time.Duration(r.IntN(4)) * ms}
+		one, all := batching.New(cfg), batching.New(cfg)
+		now := time.Duration(0)
+		idle, largest := 0, 0
+		for range 40 {
+			now += time.Duration(r.IntN(3)) * ms
+			e := batching.Event{Kind: batching.Timer}
+			switch n := r.IntN(5); {
+			case n < 2:
+				e = batching.Event{Kind: batching.Arrived, N: 1 + r.IntN(6)}
+			case n < 4 && idle < 3:
+				e = batching.Event{Kind: batching.WorkerIdle}
+				idle++
+			}
+			sent, wake := settle(t, one, now, e, false, &largest)
+			sentAll, wakeAll := settle(t, all, now, e, true, &largest)
+			if !slices.Equal(sent, sentAll) || wake != wakeAll || one.Queued() != all.Queued() || one.Open() != all.Open() {
+				t.Fatalf("%+v at %v: batches %v, wake %v with single takes; %v, %v with several", cfg, now, sent, wake, sentAll, wakeAll)
+			}
+			idle -= len(sent)
+		}
+		if cfg.Size > 3 && largest < 2 && cfg.Delay > 0 {
+			t.Errorf("%+v: never more than %d takes at once", cfg, largest)
+		}
+	}
+}
+
+// settle steps a collector until it waits, and returns the sizes of the batches that it sends, with their reasons, and when
+// it wants to be woken up. With together it reports as many takes at once as the collector allows.
+func settle(t *testing.T, k *batching.Collector, now time.Duration, e batching.Event, together bool, largest *int) (sent []string, wake time.Duration) {
+	t.Helper()
+	a := k.Step(now, e)
+	for a.Do != batching.Wait {
+		e = batching.Event{Kind: batching.Sent}
+		if a.Do == batching.Take {
+			e = batching.Event{Kind: batching.Took, Arrival: now - ms}
+			if together {
+				e.N = a.N
+				*largest = max(*largest, a.N)
+			}
+		} else {
+			sent = append(sent, fmt.Sprint(k.Open(), k.Reason()))
+		}
+		a = k.Step(now, e)
+	}
+	return sent, a.Wake
 }
 
 // TestConfigurePanics: a configuration that the contract excludes is a fault of the caller.

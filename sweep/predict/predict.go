@@ -86,10 +86,13 @@ type Sim struct {
 	pcg       *rand.PCG
 	rng       *rand.Rand
 
-	ring      []request // the open batch, then the queue; the length is a power of two
-	head      int       // index of the first request of the open batch; indices are not wrapped
-	queueHead int       // index of the first request of the queue
-	tail      int       // index of the next free element
+	// ring has the batches of the workers, the open batch and the queue: requests are sent in the order of their arrival, so
+	// that each batch is a part of it. Its length is a power of two.
+	ring      []request
+	first     int // index of the first request that may still be needed
+	head      int // index of the first request of the open batch; indices are not wrapped
+	queueHead int // index of the first request of the queue
+	tail      int // index of the next free element
 	workers   []worker
 	idle      []int32      // idle workers; the last one became idle last
 	busy      []busyWorker // sorted by end, the latest first
@@ -112,9 +115,12 @@ type request struct {
 
 // worker is a worker with its batch.
 type worker struct {
-	batch            []request
+	from, to         int // the batch: indices of requests in the ring
 	sent, start, end time.Duration
 }
+
+// size is the number of requests of the batch.
+func (w *worker) size() int { return w.to - w.from }
 
 // busyWorker has the end time of the batch of a worker.
 type busyWorker struct {
@@ -135,7 +141,7 @@ func New(c Config) *Sim {
 func (s *Sim) Reset(c Config) {
 	s.c, s.queue = c, c.Settings.QueueSize
 	s.now, s.wake, s.next, s.sent, s.refused, s.awake = 0, never, 0, 0, 0, false
-	s.head, s.queueHead, s.tail = 0, 0, 0
+	s.first, s.head, s.queueHead, s.tail = 0, 0, 0, 0
 	s.latencies, s.samples = s.latencies[:0], s.samples[:0]
 	s.pcg.Seed(c.Seed, seedStream)
 	s.plan, s.remaining = c.Plan, math.MaxInt

@@ -2,6 +2,7 @@ package predict
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"sweetspot/engine/batching"
@@ -59,39 +60,47 @@ func (s *Sim) arrive() {
 		s.refuse()
 		return
 	}
-	s.enqueue()
+	s.enqueue(s.now)
 	s.step(batching.Event{Kind: batching.Arrived})
 }
 
 // queueArrivals queues the requests that arrive before the given end of a batch, at most until the given time, while no
 // worker is idle: the collector only counts them. It returns false if there is none, or no room for one.
 func (s *Sim) queueArrivals(before, until time.Duration) bool {
-	n, room := 0, min(s.queue-s.collector.Queued(), s.remaining)
-	for n < room && s.next < len(s.plan) && s.plan[s.next] < before && s.plan[s.next] <= until {
-		s.now = s.plan[s.next]
-		s.next++
-		s.enqueue()
+	end := min(before, until+1)
+	rest := s.plan[s.next:]
+	rest = rest[:min(s.queue-s.collector.Queued(), s.remaining, len(rest))]
+	n := 0
+	for n < len(rest) && rest[n] < end {
 		n++
 	}
-	if n > 0 {
-		s.step(batching.Event{Kind: batching.Arrived, N: n})
+	if n == 0 {
+		return false
 	}
-	return n > 0
+	s.next += n
+	s.now = rest[n-1]
+	s.enqueue(rest[:n]...)
+	s.step(batching.Event{Kind: batching.Arrived, N: n})
+	return true
 }
 
-// enqueue adds one request to the queue.
-func (s *Sim) enqueue() {
-	s.remaining--
-	s.sent++
-	if s.tail-s.head == len(s.ring) {
-		s.grow()
+// enqueue adds requests to the queue, by their times of arrival.
+func (s *Sim) enqueue(arrivals ...time.Duration) {
+	for s.tail+len(arrivals)-s.first > len(s.ring) {
+		s.makeRoom()
 	}
-	r := &s.ring[s.tail&(len(s.ring)-1)]
-	r.arrived = s.now
+	ring, tail := s.ring, s.tail
+	for i, at := range arrivals {
+		ring[(tail+i)&(len(ring)-1)].arrived = at
+	}
 	if l := s.c.Lengths; l != nil {
-		r.body = int32((s.sent - 1) % len(l.Drawn))
+		for i := range arrivals {
+			ring[(tail+i)&(len(ring)-1)].body = int32((s.sent + i) % len(l.Drawn))
+		}
 	}
-	s.tail++
+	s.tail += len(arrivals)
+	s.sent += len(arrivals)
+	s.remaining -= len(arrivals)
 }
 
 // refuse counts a refused request.
@@ -106,10 +115,17 @@ func (s *Sim) refuse() {
 	}
 }
 
-// grow doubles the size of the ring.
-func (s *Sim) grow() {
+// makeRoom frees the requests of the ring before the first one that is needed, and doubles the ring if that is less than half.
+func (s *Sim) makeRoom() {
+	s.first = s.head
+	for _, b := range s.busy {
+		s.first = min(s.first, s.workers[b.worker].from)
+	}
+	if s.tail-s.first <= len(s.ring)/2 {
+		return
+	}
 	ring := make([]request, 2*len(s.ring))
-	for i := s.head; i < s.tail; i++ {
+	for i := s.first; i < s.tail; i++ {
 		ring[i&(len(ring)-1)] = s.ring[i&(len(s.ring)-1)]
 	}
 	s.ring = ring
@@ -120,10 +136,9 @@ func (s *Sim) step(e batching.Event) {
 	a := s.collector.Step(s.now, e)
 	for a.Do != batching.Wait {
 		if a.Do == batching.Take {
-			r := &s.ring[s.queueHead&(len(s.ring)-1)]
-			s.queueHead++
-			r.taken = s.now
-			a = s.collector.Step(s.now, batching.Event{Kind: batching.Took, Arrival: r.arrived})
+			arrived := s.ring[s.queueHead&(len(s.ring)-1)].arrived
+			s.take(a.N)
+			a = s.collector.Step(s.now, batching.Event{Kind: batching.Took, Arrival: arrived, N: a.N})
 			continue
 		}
 		s.send()
@@ -132,30 +147,38 @@ func (s *Sim) step(e batching.Event) {
 	s.wake = a.Wake
 }
 
+// take moves n requests from the queue to the open batch.
+func (s *Sim) take(n int) {
+	if s.c.Detail {
+		for i := s.queueHead; i < s.queueHead+n; i++ {
+			s.ring[i&(len(s.ring)-1)].taken = s.now
+		}
+	}
+	s.queueHead += n
+}
+
 // send gives the open batch to the worker that became idle last.
 func (s *Sim) send() {
 	last := len(s.idle) - 1
 	id := s.idle[last]
 	s.idle = s.idle[:last]
 	w := &s.workers[id]
-	w.batch = w.batch[:0]
-	for ; s.head < s.queueHead; s.head++ {
-		w.batch = append(w.batch, s.ring[s.head&(len(s.ring)-1)])
-	}
+	w.from, w.to = s.head, s.queueHead
+	s.head = s.queueHead
 	w.sent, w.start = s.now, s.now
 	if s.c.Wake > 0 && !s.awake {
 		w.start += time.Duration(s.rng.ExpFloat64() * float64(s.c.Wake))
 	}
 	s.awake = false
-	w.end = w.start + s.service(w.batch)
+	w.end = w.start + s.service(w)
 	s.insert(busyWorker{w.end, id})
 }
 
-// service returns the time of a batch.
-func (s *Sim) service(batch []request) time.Duration {
-	n := len(batch)
+// service returns the time of the batch of a worker.
+func (s *Sim) service(w *worker) time.Duration {
+	n := w.size()
 	if s.c.Lengths != nil {
-		return s.lengthTime(batch)
+		return s.lengthTime(w)
 	}
 	if !s.hasSpread {
 		return s.medians[n]
@@ -163,14 +186,14 @@ func (s *Sim) service(batch []request) time.Duration {
 	return time.Duration(float64(s.medians[n]) * math.Exp(s.sigmas[n]*s.rng.NormFloat64()))
 }
 
-// lengthTime returns the time of the runs of a batch.
-func (s *Sim) lengthTime(batch []request) time.Duration {
-	l := s.c.Lengths
+// lengthTime returns the time of the runs of the batch of a worker.
+func (s *Sim) lengthTime(w *worker) time.Duration {
+	l, n := s.c.Lengths, w.size()
 	s.lengths = s.lengths[:0]
-	for _, r := range batch {
-		s.lengths = append(s.lengths, l.Drawn[r.body])
+	for i := w.from; i < w.to; i++ {
+		s.lengths = append(s.lengths, l.Drawn[s.ring[i&(len(s.ring)-1)].body])
 	}
-	t := float64(s.medians[len(batch)]) * l.batch(s.lengths) / s.lengthMeans[len(batch)]
+	t := float64(s.medians[n]) * l.batch(s.lengths) / s.lengthMeans[n]
 	if l.Spread > 0 {
 		t *= math.Exp(l.Spread * s.rng.NormFloat64())
 	}
@@ -194,15 +217,11 @@ func (s *Sim) complete() {
 	id := s.busy[last].worker
 	s.busy = s.busy[:last]
 	w := &s.workers[id]
-	n := len(w.batch)
+	n := w.size()
 	if s.c.Detail {
 		s.detail(w)
 	} else {
-		for _, r := range w.batch {
-			if r.arrived >= s.c.Warm {
-				s.latencies = append(s.latencies, float64(s.now-r.arrived)*1e-6)
-			}
-		}
+		s.record(w)
 	}
 	s.idle = append(s.idle, id)
 	s.awake = true
@@ -215,17 +234,29 @@ func (s *Sim) complete() {
 	}
 }
 
+// record records the latency of each request of a batch.
+func (s *Sim) record(w *worker) {
+	latencies, ring, warm, now := slices.Grow(s.latencies, w.size()), s.ring, s.c.Warm, s.now
+	for i := w.from; i < w.to; i++ {
+		if arrived := ring[i&(len(ring)-1)].arrived; arrived >= warm {
+			latencies = append(latencies, float64(now-arrived)*1e-6)
+		}
+	}
+	s.latencies = latencies
+}
+
 // detail records a sample for each request of a batch. Decoding and encoding are not simulated
 // and are 0.
 func (s *Sim) detail(w *worker) {
-	for _, r := range w.batch {
+	for i := w.from; i < w.to; i++ {
+		r := s.ring[i&(len(s.ring)-1)]
 		if r.arrived < s.c.Warm {
 			continue
 		}
 		s.samples = append(s.samples, load.Sample{
 			Planned: r.arrived, Latency: w.end - r.arrived,
 			Model: w.end - w.start, Queue: r.taken - r.arrived, Formation: w.sent - r.taken,
-			Batch: int32(len(w.batch)), Body: r.body, Status: 200, Outcome: load.OK,
+			Batch: int32(w.size()), Body: r.body, Status: 200, Outcome: load.OK,
 		})
 	}
 }
