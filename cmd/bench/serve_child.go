@@ -306,12 +306,15 @@ func (eng *testEngine) stats(_ context.Context, q url.Values) (any, error) {
 	return m.service.Stats(), nil
 }
 
-// state returns the processState after it has freed unused memory.
+// state returns the processState after it has freed all unused memory.
 func (eng *testEngine) state(_ context.Context, q url.Values) (any, error) {
 	m, err := eng.find(q)
 	if err != nil {
 		return nil, err
 	}
+	// What sync.Pool holds and what has a finalizer survives one collection: of 180 MB in use 900 MB were left after it.
+	runtime.GC()
+	runtime.GC()
 	debug.FreeOSMemory()
 	h := processState{Stats: m.service.Stats(), Sessions: eng.backend.open.Load(), Goroutines: runtime.NumGoroutine()}
 	if all, err := os.ReadDir("/proc/self/fd"); err == nil {

@@ -156,16 +156,19 @@ func (srv *modelServer) soakUnderLoad(ctx context.Context, e *env, b soakBudget,
 	return nil
 }
 
-// addGrowth adds the growth of the process between the states, and that of its memory in use: if that does not grow, the
-// rest is free memory between pieces that are in use.
+// addGrowth adds the growth of the memory that the process has in use between the states, and of its parts. The resident
+// memory has free pieces between those in use too, which vary by some percent from one state to the next.
 func (e *env) addGrowth(idle []idleState, judged time.Duration) {
+	ofGo := func(s idleState) float64 { return float64(s.Memory.Go) }
+	native := func(s idleState) float64 { return float64(s.Memory.Native) }
 	for _, of := range []struct {
 		name, what string
 		bytes      func(idleState) float64
 	}{
-		{"soak.growth", "resident memory", func(s idleState) float64 { return s.rss }},
-		{"soak.growth.go", "memory that Go has in use", func(s idleState) float64 { return float64(s.Memory.Go) }},
-		{"soak.growth.native", "memory that ONNX Runtime and the C library have in use", func(s idleState) float64 { return float64(s.Memory.Native) }},
+		{"soak.growth", "memory in use", func(s idleState) float64 { return ofGo(s) + native(s) }},
+		{"soak.growth.go", "memory that Go has in use", ofGo},
+		{"soak.growth.native", "memory that ONNX Runtime and the C library have in use", native},
+		{"soak.growth.resident", "resident memory", func(s idleState) float64 { return s.rss }},
 	} {
 		var sizes []float64
 		for _, s := range idle {
