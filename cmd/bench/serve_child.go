@@ -322,6 +322,6 @@ func (eng *testEngine) state(_ context.Context, q url.Values) (any, error) {
 	}
 	var of runtime.MemStats
 	runtime.ReadMemStats(&of)
-	h.Memory = memoryInUse{Go: of.HeapAlloc + of.StackInuse, Native: nativeInUse()}
+	h.Memory = memoryInUse{Go: of.HeapAlloc + of.StackInuse, Native: onnx.NativeInUse()}
 	return h, nil
 }

@@ -9,6 +9,16 @@ static void trim_heap(void) { malloc_trim(0); }
 static void single_heap(void) {}
 static void trim_heap(void) {}
 #endif
+#ifdef __GLIBC_PREREQ
+#if __GLIBC_PREREQ(2, 33)
+#define HAS_MALLINFO2
+#endif
+#endif
+#ifdef HAS_MALLINFO2
+static size_t in_use(void) { struct mallinfo2 m = mallinfo2(); return m.uordblks + m.hblkhd; }
+#else
+static size_t in_use(void) { return 0; }
+#endif
 */
 import "C"
 
@@ -21,3 +31,7 @@ func singleHeap() { C.single_heap() }
 
 // trimHeap returns the free memory of the C library's heap to the system.
 func trimHeap() { C.trim_heap() }
+
+// NativeInUse returns the memory in use of the C library's heaps in bytes, where ONNX Runtime allocates, without what is free
+// for reuse. 0 is unknown: only glibc 2.33 and later has it.
+func NativeInUse() uint64 { return uint64(C.in_use()) }
