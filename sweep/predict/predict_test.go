@@ -137,6 +137,19 @@ func TestClosedRefused(t *testing.T) {
 	}
 }
 
+// A burst that is larger than the memory of the requests so far is queued whole, while a batch is executed.
+func TestBurst(t *testing.T) {
+	for _, n := range []int{1, 31, 32, 33, 63, 64, 65, 300} {
+		c := config(knob.TorchServe, 1, 8, ms)
+		c.Plan = append(at(0), slices.Repeat(at(1.2), n)...) // the first batch is executed from 1 ms on
+		s := predict.New(c)
+		s.Run()
+		if len(s.Latencies()) != n+1 || s.Sent() != n+1 || s.Refused() != 0 {
+			t.Errorf("a burst of %d: %d answers, %d sent, %d refused", n, len(s.Latencies()), s.Sent(), s.Refused())
+		}
+	}
+}
+
 func TestAdvanceAndStop(t *testing.T) {
 	c := config(knob.Eager, 1, 1, 0)
 	c.Clients = 1

@@ -86,8 +86,8 @@ func (s *Sim) queueArrivals(before, until time.Duration) bool {
 
 // enqueue adds requests to the queue, by their times of arrival.
 func (s *Sim) enqueue(arrivals ...time.Duration) {
-	for s.tail+len(arrivals)-s.first > len(s.ring) {
-		s.makeRoom()
+	if s.tail+len(arrivals)-s.first > len(s.ring) {
+		s.makeRoom(len(arrivals))
 	}
 	ring, tail := s.ring, s.tail
 	for i, at := range arrivals {
@@ -115,18 +115,23 @@ func (s *Sim) refuse() {
 	}
 }
 
-// makeRoom frees the requests of the ring before the first one that is needed, and doubles the ring if that is less than half.
-func (s *Sim) makeRoom() {
+// makeRoom makes room for n more requests in the ring: it frees those before the first one that is needed, and doubles the
+// ring until they fit and at most half of it was in use.
+func (s *Sim) makeRoom(n int) {
 	s.first = s.head
 	for _, b := range s.busy {
 		s.first = min(s.first, s.workers[b.worker].from)
 	}
-	if s.tail-s.first <= len(s.ring)/2 {
+	size := len(s.ring)
+	for used := s.tail - s.first; used > size/2 || used+n > size; {
+		size *= 2
+	}
+	if size == len(s.ring) {
 		return
 	}
-	ring := make([]request, 2*len(s.ring))
+	ring := make([]request, size)
 	for i := s.first; i < s.tail; i++ {
-		ring[i&(len(ring)-1)] = s.ring[i&(len(s.ring)-1)]
+		ring[i&(size-1)] = s.ring[i&(len(s.ring)-1)]
 	}
 	s.ring = ring
 }
