@@ -82,7 +82,7 @@ func TestStartedTorchServe(t *testing.T) {
 		cmd.Env = append(os.Environ(), "HOME="+dir, "TMPDIR="+dir, "XDG_DATA_HOME="+dir+"/data", "XDG_STATE_HOME="+dir+"/state", ortlib.EnvVar+"="+lib.Path)
 		return cmd
 	}
-	out, err := command("--workers", "1", "--batch-size", "1,2", "--requests", "200", "--budget", "40s").CombinedOutput()
+	out, err := command("--workers", "1", "--batch-size", "1,2", "--requests", "2000", "--budget", "40s").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
