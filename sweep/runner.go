@@ -306,12 +306,11 @@ func deathReport(err error) string {
 // was started again.
 var ErrEngineDied = errors.New("engine died")
 
-// A time without an answer is reported if it is as long as leastSilence and silentFactor times the promise: a slow model is
-// not silent.
-const (
-	leastSilence = 3 * time.Second
-	silentFactor = 2
-)
+// LeastSilence is the shortest time without an answer that is reported, of trials and of live traffic.
+const LeastSilence = 3 * time.Second
+
+// silentFactor is how many times the promise a silence of a trial must last too: a slow model is not silent.
+const silentFactor = 2
 
 // watch returns a function for the progress of a measurement, which notes what it has seen. rule, if not nil, has
 // the latest figures.
@@ -327,7 +326,7 @@ func (s *run) watch(cur *Current, seen *observed, rule *stoppingRule) func(time.
 			answered = elapsed
 		}
 		cur.Elapsed, cur.Answers, cur.Silent = elapsed, len(samples), 0
-		if d := elapsed - answered; d >= max(leastSilence, silentFactor*s.SLA.Limit) {
+		if d := elapsed - answered; d >= max(LeastSilence, silentFactor*s.SLA.Limit) {
 			cur.Silent = d
 		}
 		if rule != nil {

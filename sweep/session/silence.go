@@ -10,8 +10,6 @@ import (
 )
 
 const (
-	// leastSilence is the shortest time without an answer that is reported.
-	leastSilence = 3 * time.Second
 	// messageSilence is the time without an answer that is worth a message.
 	messageSilence = 10 * time.Second
 	// slowFactor is how many times the longest latency a silence must last: a slow model is not silent.
@@ -54,7 +52,7 @@ func (w *silence) lasts(l load.Spec, now time.Time) time.Duration {
 		return 0
 	}
 	d := now.Sub(w.since)
-	limit := leastSilence
+	limit := sweep.LeastSilence
 	if w.timeouts == 0 {
 		switch l.Mode {
 		case load.Closed:
