@@ -26,9 +26,6 @@ func scaledOf(r monitor.Reading, unit float64) trial.Num {
 	return trial.Num{}
 }
 
-// useOf returns the utilization during one measurement: of the child, and the CPU time of the
-// generator, which is that of this process. Memory is the highest memory of the child since its start, added
-// to that of each of its workers that is a process.
 // sharesOf returns the use of each of several GPUs.
 func sharesOf(g monitor.GPUSample) []trial.GPUShare {
 	var out []trial.GPUShare
@@ -47,7 +44,9 @@ func gpuWarnings(w monitor.Summary) []trial.Warning {
 	return out
 }
 
-// addEnergy adds the energy.
+// useOf returns the utilization during one measurement: of the child, and the CPU time of the
+// generator, which is that of this process. Memory is the highest memory of the child since its start, added
+// to that of each of its workers that is a process.
 func useOf(w monitor.Summary, r load.Result) trial.ResourceUse {
 	g := w.GPU
 	u := trial.ResourceUse{
