@@ -226,7 +226,7 @@ func (srv *modelServer) waitIdle(ctx context.Context, o openedModel) (idleState,
 		if err != nil {
 			return idleState{}, err
 		}
-		if h.Goroutines == last.Goroutines && h.Descriptors == last.Descriptors {
+		if h.Goroutines == last.Goroutines && len(h.Descriptors) == len(last.Descriptors) {
 			break
 		}
 		last = h
@@ -242,15 +242,21 @@ func (srv *modelServer) waitIdle(ctx context.Context, o openedModel) (idleState,
 // addLeftFigures adds how many more sessions, goroutines and descriptors the
 // process holds than before.
 func (srv *modelServer) addLeftFigures(e *env, set string, first, last idleState, detail string) {
+	descriptors := len(last.Descriptors) - len(first.Descriptors)
+	which := detail
+	if descriptors > 0 {
+		which += "; new are " + newDescriptors(first.Descriptors, last.Descriptors)
+	}
 	for _, f := range []struct {
-		name string
-		more int
+		name   string
+		more   int
+		detail string
 	}{
-		{"sessions", int(last.Sessions - first.Sessions)},
-		{"goroutines", last.Goroutines - first.Goroutines},
-		{"descriptors", last.Descriptors - first.Descriptors},
+		{"sessions", int(last.Sessions - first.Sessions), detail},
+		{"goroutines", last.Goroutines - first.Goroutines, detail},
+		{"descriptors", descriptors, which},
 	} {
-		e.report.Add(judge.Figure{Name: set + ".left." + f.name, Value: float64(f.more), Unit: "count", Detail: detail})
+		e.report.Add(judge.Figure{Name: set + ".left." + f.name, Value: float64(f.more), Unit: "count", Detail: f.detail})
 	}
 }
 

@@ -78,7 +78,7 @@ type processState struct {
 	Stats       engine.Stats `json:"stats"`
 	Sessions    int64        `json:"sessions"`
 	Goroutines  int          `json:"goroutines"`
-	Descriptors int          `json:"descriptors"` // 0 is unknown
+	Descriptors []string     `json:"descriptors"` // see descriptors; empty is unknown
 	Memory      memoryInUse  `json:"memory"`
 }
 
@@ -316,9 +316,8 @@ func (eng *testEngine) state(_ context.Context, q url.Values) (any, error) {
 	runtime.GC()
 	runtime.GC()
 	debug.FreeOSMemory()
-	h := processState{Stats: m.service.Stats(), Sessions: eng.backend.open.Load(), Goroutines: runtime.NumGoroutine()}
-	if all, err := os.ReadDir("/proc/self/fd"); err == nil {
-		h.Descriptors = len(all)
+	h := processState{
+		Stats: m.service.Stats(), Sessions: eng.backend.open.Load(), Goroutines: runtime.NumGoroutine(), Descriptors: descriptors(),
 	}
 	var of runtime.MemStats
 	runtime.ReadMemStats(&of)
