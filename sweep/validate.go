@@ -26,7 +26,10 @@ const (
 // after each validation that was not a pass.
 var rateReductions = [...]float64{.97, .95, .9}
 
-const failedRateReduction = .92 // an additional factor after a failure
+const (
+	failedRateReduction = .92 // an additional factor after a failure
+	narrowRateReduction = .97 // after a narrow pass; a highest rate is known to about 3%
+)
 
 // reservedTime returns the part of the budget for the validation of the best settings.
 func (s *run) reservedTime() time.Duration {
@@ -61,7 +64,8 @@ func (s *run) validate(ctx context.Context) error {
 }
 
 // countValidations counts the points that were validated since the last other trial, so that those of a resumed sweep
-// count too. A narrow pass that was validated again counts once: otherwise a few of them would leave none for lower rates.
+// count too. A narrow pass that was validated again counts once, and passes of question capacity do not count: otherwise a
+// few of them would leave none for lower rates.
 func (s *run) countValidations() int {
 	type point struct {
 		settings knob.Settings
@@ -69,7 +73,11 @@ func (s *run) countValidations() int {
 	}
 	points := map[point]bool{}
 	for i := len(s.trials) - 1; i >= 0 && s.trials[i].Role == trial.RoleValidation; i-- {
-		points[point{s.trials[i].Settings, s.trials[i].Load}] = true
+		t := s.trials[i]
+		if s.Rules.Question == plan.Capacity && t.Verdict.Result == trial.Pass {
+			continue
+		}
+		points[point{t.Settings, t.Load}] = true
 	}
 	return len(points)
 }
@@ -112,8 +120,8 @@ func (s *run) nextValidation() (plan.Point, bool) {
 	}
 	for _, r := range candidates {
 		switch {
-		case r.Validated && s.isNarrow(r):
-			return validationPoint(r.Joined), true
+		case r.Validated && s.isNarrow(k, r):
+			return s.confirmation(r.Joined), true
 		case r.Validated:
 			return s.otherLoad(k, r)
 		case !r.FromValidations():
@@ -129,14 +137,24 @@ func (s *run) nextValidation() (plan.Point, bool) {
 // isNarrow reports whether the only validation of a row passed narrowly, and there is time for another one. The error
 // probability of a pass is that of a promise that is just broken, so of several settings just above the limit one may
 // pass. A pass is narrow if the interval of its percentile reaches over the limit.
-func (s *run) isNarrow(r rank.Row) bool {
-	v := r.Verdict()
-	if high, bounded := v.HighMS.Get(); r.Validations != 1 || bounded && high <= v.LimitMS {
+func (s *run) isNarrow(k rank.Ranking, r rank.Row) bool {
+	if _, confirmed := k.ConfirmedBelow(r); !r.Narrow || confirmed {
 		return false
 	}
 	const reserve = 1.2 // for the change of settings, and for the last answers
 	took := time.Duration(reserve * (r.Joined.Seconds + r.Joined.WarmupSeconds) * float64(time.Second))
 	return s.Time <= 0 || s.Time-time.Since(s.begin)-s.pendingAnswersTime(r.Joined.Load) > took
+}
+
+// confirmation returns the second validation after a narrow pass. That of a highest rate has a lower rate, which is then
+// recommended: the rates that pass are the lucky ones of many, so that two passes of one rate are not enough.
+func (s *run) confirmation(t trial.Trial) plan.Point {
+	p := validationPoint(t)
+	if s.Rules.Question == plan.Capacity {
+		p.Load.Rate = s.passedRateNear(t, plan.RoundRate(t.Load.Rate*narrowRateReduction))
+		p.Reason = fmt.Sprintf("trial %d passed narrowly: a lower rate with a new seed, as a validation", t.N)
+	}
+	return p
 }
 
 // reducedRate returns the point with a lower rate to validate after a validation of a

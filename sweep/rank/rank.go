@@ -28,6 +28,7 @@ type Row struct {
 	Range          trial.Estimate // throughput: the median of the runs, and the lowest and the highest end of their intervals
 	Validations    int            // number of validations, with disturbed ones
 	Validated      bool           // all undisturbed validations passed, and there is at least one
+	Narrow         bool           // validated once, and the interval of the percentile reaches over the limit
 }
 
 // Verdict returns the joint verdict of the runs.
@@ -136,6 +137,8 @@ func (r *Row) join(trials []trial.Trial) {
 	r.failWrongAnswers(trials)
 	r.Validations = len(withRole(trials, r.Runs, trial.RoleValidation))
 	r.Validated = validated && v.Result == trial.Pass
+	high, bounded := v.HighMS.Get()
+	r.Narrow = r.Validated && r.Validations == 1 && !(bounded && high <= v.LimitMS)
 	r.Joined.Throughput, r.Range = medianThroughput(trials, runs), throughputRange(trials, runs)
 }
 

@@ -40,14 +40,33 @@ func (k Ranking) Candidates() []Row {
 }
 
 // Chosen returns the row to recommend: the best candidate that a validation confirmed; false if
-// there is none.
+// there is none. If a narrow pass of a rate was confirmed by a lower rate, it is that one.
 func (k Ranking) Chosen() (chosen Row, ok bool) {
 	for _, r := range k.Candidates() {
-		if r.Validated {
-			return r, true
+		if !r.Validated {
+			continue
 		}
+		if lower, ok := k.ConfirmedBelow(r); ok {
+			return lower, true
+		}
+		return r, true
 	}
 	return Row{}, false
+}
+
+// ConfirmedBelow returns, for question capacity and a row with a narrow pass, the highest lower rate of its settings that a
+// validation confirmed; false if there is none.
+func (k Ranking) ConfirmedBelow(r Row) (lower Row, ok bool) {
+	if !k.isCapacity() || !r.Narrow {
+		return Row{}, false
+	}
+	for _, o := range k.Rows {
+		if o.Validated && k.rowKey(o.Joined) == k.rowKey(r.Joined) && o.Joined.Load.Rate < r.Joined.Load.Rate &&
+			(!ok || o.Joined.Load.Rate > lower.Joined.Load.Rate) {
+			lower, ok = o, true
+		}
+	}
+	return lower, ok
 }
 
 // BestUndecided returns the undecided row with the highest throughput among those whose percentile

@@ -101,3 +101,37 @@ func TestSelection(t *testing.T) {
 		}
 	}
 }
+
+// TestConfirmedBelow: a rate that passed narrowly is chosen unless a lower one of the same settings was confirmed.
+func TestConfirmedBelow(t *testing.T) {
+	at := func(rate, high float64) func(*trial.Trial) {
+		return func(t *trial.Trial) {
+			t.Load = load.Spec{Mode: load.Open, Rate: rate}
+			t.Verdict.ValueMS, t.Verdict.HighMS, t.Verdict.LimitMS = trial.NumOf(90), trial.NumOf(high), 100
+		}
+	}
+	other := func(t *trial.Trial) { t.Settings.BatchSize = 2 }
+	capacity, throughput := rank.Rules{Question: plan.Capacity}, rank.Rules{}
+	for _, c := range []struct {
+		name   string
+		rules  rank.Rules
+		trials []trial.Trial
+		rate   float64
+	}{
+		{"nothing below", capacity, []trial.Trial{run(100, at(100, 101), validation)}, 100},
+		{"a narrow pass", capacity, []trial.Trial{run(100, at(100, 101), validation), run(97, at(97, 95), validation)}, 97},
+		{"the highest below", capacity, []trial.Trial{run(100, at(100, 101), validation), run(90, at(90, 95), validation), run(97, at(97, 101), validation)}, 97},
+		{"a clear pass", capacity, []trial.Trial{run(100, at(100, 99), validation), run(97, at(97, 95), validation)}, 100},
+		{"two narrow passes", capacity, []trial.Trial{run(100, at(100, 101), validation), run(100, at(100, 101), validation), run(97, at(97, 95), validation)}, 100},
+		{"other settings below", capacity, []trial.Trial{run(100, at(100, 101), validation), run(97, other, at(97, 95), validation)}, 100},
+		{"below, but not validated", capacity, []trial.Trial{run(100, at(100, 101), validation), run(97, at(97, 95))}, 100},
+		{"another question", throughput, []trial.Trial{run(100, at(100, 101), validation), run(97, at(97, 95), validation)}, 100},
+	} {
+		for i := range c.trials {
+			c.trials[i].N = i + 1
+		}
+		if r, ok := rank.New(c.rules, c.trials).Chosen(); !ok || r.Joined.Load.Rate != c.rate {
+			t.Errorf("%s: chosen %g/s, %v; want %g/s", c.name, r.Joined.Load.Rate, ok, c.rate)
+		}
+	}
+}

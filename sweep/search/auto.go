@@ -158,7 +158,7 @@ func (a *Auto) decide(v *view) (plan.Point, bool) {
 	case v.unfinished >= 0:
 		return v.nextRate(), true
 	case done >= a.maxLoadTests:
-		return plan.Point{}, false
+		return v.refinement()
 	case a.triesAll():
 		return a.nextUntried(v)
 	case v.simulator == nil:
@@ -183,6 +183,9 @@ func (a *Auto) decide(v *view) (plan.Point, bool) {
 		if p, ok := v.farPoint(best); ok {
 			return p, true
 		}
+	}
+	if p, ok := v.refinement(); ok {
+		return p, true
 	}
 	if v.controls == 0 && len(v.tests) > 1 {
 		return v.controlPoint(best), true

@@ -10,7 +10,7 @@ import (
 
 // When Auto ends, and what it tests besides the points with the best predictions.
 const (
-	minGain        = .007 // a smaller expected gain is not worth a test
+	minGain        = .010 // a smaller expected gain is not worth a test
 	minTests       = 5    // before Auto ends without a point that keeps the promise
 	giveUpChance   = .002 // it ends if every other point has a smaller chance to keep the promise
 	minChance      = .03  // points with a smaller chance are not reported as possible

@@ -339,12 +339,8 @@ func (v *view) nextRate() plan.Point {
 		p.Reason = fmt.Sprintf("above %.4g/s, which had too few answers for a verdict", r.tooFew)
 	case r.tooFew > 0 && r.low == 0:
 		p.Reason = fmt.Sprintf("between %.4g/s, which had too few answers for a verdict, and %.4g/s, which did not pass", r.tooFew, r.high)
-	case r.low == 0:
-		p.Reason = fmt.Sprintf("below %.4g/s, which did not pass", r.high)
-	case math.IsInf(r.high, 1):
-		p.Reason = fmt.Sprintf("above %.4g/s, which passed", r.low)
 	default:
-		p.Reason = fmt.Sprintf("between %.4g/s, which passed, and %.4g/s, which did not", r.low, r.high)
+		p.Reason = r.bounds()
 	}
 	p.Reason = fmt.Sprintf("rate %d of at most %d: %s", len(x.trials)+1, x.rates.maxTrials(), p.Reason)
 	return p

@@ -1,0 +1,75 @@
+package search
+
+import (
+	"fmt"
+	"math"
+
+	"sweetspot/sweep/plan"
+)
+
+// When no untested point is expected to gain enough, one more rate of a tested one may: the search for the highest rate of
+// a setting ends early if its trials were undecided, or if it could not exceed the best rate of that time.
+const (
+	minRefinement   = .006 // a smaller expected gain is not worth a trial
+	refinementSteps = 40   // rates that are compared
+	aboveEstimate   = 1.02 // of the estimated highest rate: no higher rate is tried
+)
+
+// refinement returns one more rate of the tested point that is expected to gain most over the highest rate that passed.
+func (v *view) refinement() (plan.Point, bool) {
+	if v.plan.Question != plan.Capacity || v.plan.Objective != plan.MostThroughput || v.simulator == nil || v.everyPoint {
+		return plan.Point{}, false
+	}
+	passed := v.highestOther(-1)
+	if passed == 0 {
+		return plan.Point{}, false
+	}
+	best, rate, most := -1, 0., minRefinement
+	for i, x := range v.tests {
+		if x.failed || len(x.trials) >= x.rates.maxTrials() {
+			continue
+		}
+		if r, gain := x.rates.bestNext(passed); gain > most {
+			best, rate, most = i, r, gain
+		}
+	}
+	if best < 0 {
+		return plan.Point{}, false
+	}
+	x := v.tests[best]
+	p := v.atRate(x.point, rate)
+	if first := x.trials[0].Predicted; first != nil {
+		p.Predicted.HighestRPS = first.HighestRPS
+	}
+	p.Reason = fmt.Sprintf("rate %d of at most %d: %s, estimated to serve %.4g/s; may gain %.1f%%",
+		len(x.trials)+1, x.rates.maxTrials(), x.rates.bounds(), x.rates.estimate, 100*most)
+	return p, true
+}
+
+// bestNext returns the rate above passed with the largest expected gain over it, and this gain: that of the rate times the
+// chance that the setting serves it. Rates that have been tried, or are above one that did not pass, are left out.
+func (r rateSearch) bestNext(passed float64) (rate, gain float64) {
+	low, high := max(passed, r.low)*(1+rateTolerance/2), min(r.high*(1-rateTolerance/2), r.estimate*aboveEstimate, r.most)
+	if !(low < high) {
+		return 0, 0
+	}
+	for i := range refinementSteps + 1 {
+		at := low * math.Pow(high/low, float64(i)/refinementSteps)
+		chance := normalCDF(math.Log(r.estimate/at) / r.uncertainty())
+		if g := chance * math.Log(at/passed); g > gain {
+			rate, gain = at, g
+		}
+	}
+	return rate, gain
+}
+
+// bounds says between which rates the highest one is.
+func (r rateSearch) bounds() string {
+	switch {
+	case r.low == 0:
+		return fmt.Sprintf("below %.4g/s, which did not pass", r.high)
+	case math.IsInf(r.high, 1):
+		return fmt.Sprintf("above %.4g/s, which passed", r.low)
+	}
+	return fmt.Sprintf("between %.4g/s, which passed, and %.4g/s, which did not", r.low, r.high)
+}
