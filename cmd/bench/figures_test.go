@@ -84,6 +84,7 @@ func TestSearch(t *testing.T) {
 	got, _ := figureLines(t, "search")
 	want := []string{
 		"search.regret.median.auto", "search.regret.p90.auto", "search.regret.median.auto-hard", "search.regret.p90.auto-hard",
+		"search.regret-tested.median.auto", "search.regret-tested.p90.auto", "search.regret-passed.median.auto", "search.regret-passed.p90.auto", "search.regret.share.auto",
 		"search.tests.auto", "search.tests.median.auto", "search.trials.auto", "search.probes.auto", "search.over.auto",
 		"search.error.median.auto", "search.error.p90.auto",
 		"search.measured.median.auto", "search.measured.p90.auto", "search.error.median.auto-hard", "search.error.p90.auto-hard",

@@ -152,6 +152,7 @@ func quantile(v []float64, q float64) float64 {
 func (e *env) addStrategy(name string, easy, hard []solution) {
 	e.addRegrets(name, name, easy)
 	e.addRegrets(name, name+"-hard", hard)
+	e.addLimits(name, easy)
 	var tests, perTest, trials, probes, over []float64
 	broken := 0
 	for _, s := range slices.Concat(easy, hard) {
@@ -201,6 +202,23 @@ func (e *env) addRegrets(strategy, name string, of []solution) {
 		regrets = append(regrets, r)
 	}
 	e.addQuantiles("search.regret", name, regrets, fmt.Sprintf("%d problems, worst %s, %v", len(of), judge.Number(slices.Max(regrets)), worst))
+}
+
+// addLimits adds what the choice is made of: the regret of the best tested setting, which is that of a choice without an
+// error, the regret of choosing by the rates that passed in the load tests, and the regret as a share of the latter.
+func (e *env) addLimits(name string, of []solution) {
+	var regrets, tested, passed []float64
+	for _, s := range of {
+		r := s.results[name]
+		regrets, tested, passed = append(regrets, r.regret), append(tested, r.tested), append(passed, r.passed)
+	}
+	detail := fmt.Sprintf("%d problems", len(of))
+	e.addQuantiles("search.regret-tested", name, tested, detail+", the best of the tested settings")
+	e.addQuantiles("search.regret-passed", name, passed, detail+", the setting with the highest rate that passed in a load test")
+	e.report.Add(judge.Figure{
+		Name: "search.regret.share." + name, Value: quantile(regrets, .9) / quantile(passed, .9), Unit: "ratio",
+		Detail: "P90 of the regret / of that of the setting with the highest rate that passed in a load test",
+	})
 }
 
 // addQuantiles adds the median and the 90th percentile of shares.

@@ -44,6 +44,8 @@ func sweepAll(ctx context.Context, p plan.Plan, t sweep.Target) (background.Swee
 // searchResult is the result of a search.
 type searchResult struct {
 	regret           float64   // 1 without a choice
+	tested           float64   // regret of the best setting that had a load test
+	passed           float64   // regret of the setting with the highest rate that passed in a load test
 	over             float64   // recommended load / true highest load - 1
 	predictionErrors []float64 // |predicted / true highest load - 1| of each load test after the first
 	measuredErrors   []float64 // |measured / true highest load - 1| of each load test that found it
@@ -86,6 +88,7 @@ func (p *problem) search(ctx context.Context, strategy string) (searchResult, er
 		}
 	}
 	a.tests = len(counts)
+	a.tested, a.passed = p.regretsOfTests(st.Trials)
 	for _, t := range st.Trials { // and not the map, whose order is random
 		s := t.Settings
 		if counts[s] == 0 {
@@ -97,6 +100,24 @@ func (p *problem) search(ctx context.Context, strategy string) (searchResult, er
 		}
 	}
 	return a, nil
+}
+
+// regretsOfTests returns the regret of the best setting with a load test, and that of the setting with the highest rate
+// that passed in one; each is 1 without such a setting.
+func (p *problem) regretsOfTests(trials []trial.Trial) (tested, passed float64) {
+	tested, passed = 1, 1
+	highest := 0.
+	for _, t := range trials {
+		if t.Role != trial.RoleLoad {
+			continue
+		}
+		r := p.regret(t.Settings)
+		tested = min(tested, r)
+		if t.Verdict.Likely() == trial.Pass && t.Load.Rate > highest {
+			highest, passed = t.Load.Rate, r
+		}
+	}
+	return tested, passed
 }
 
 // maxBracket is the largest ratio of the lowest rate that did not pass and the highest that did, from which the highest
