@@ -321,3 +321,21 @@ func TestBatchingLoss(t *testing.T) {
 		}
 	}
 }
+
+// TestExplainNarrow: if a lower rate is recommended than one that passed, the explanation says why.
+func TestExplainNarrow(t *testing.T) {
+	at := func(rate, high float64) func(*trial.Trial) {
+		return func(t *trial.Trial) {
+			t.Load = load.Spec{Mode: load.Open, Rate: rate, Arrivals: load.Poisson}
+			t.Verdict.HighMS = trial.NumOf(high)
+		}
+	}
+	trials := []trial.Trial{served(1, 500, 90, 0, validation, at(485, 98)), served(2, 500, 90, 0, validation, at(500, 104))}
+	const want = "; 500/s passed too, but narrowly, so that this lower rate was validated"
+	for best, narrow := range []bool{true, false} {
+		why := search.Explainer{Rules: rank.Rules{Question: plan.Capacity}}.Explain(trials, best, nil)
+		if got := strings.Contains(fmt.Sprint(why.Lines), want); got != narrow {
+			t.Errorf("trial %d: %q: %v, want %v", best+1, why.Lines, got, narrow)
+		}
+	}
+}
