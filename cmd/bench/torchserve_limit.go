@@ -61,6 +61,9 @@ func (l *serverLimit) block(ctx context.Context, d time.Duration) ([]float64, er
 	return out, nil
 }
 
+// limitRounds is the factor of the rounds of the limit: a share has one setting, while the rates have all of them.
+const limitRounds = 3
+
 // addLimit adds the limit at the settings at which this program is fastest, as a multiple of the best rate of TorchServe,
 // and the rate of this program as a share of it. best has the rates of both.
 func (p *torchServePair) addLimit(ctx context.Context, e *env, b comparison, s knob.Settings, best judge.Ratio) error {
@@ -68,8 +71,9 @@ func (p *torchServePair) addLimit(ctx context.Context, e *env, b comparison, s k
 	if err != nil {
 		return err
 	}
+	n := limitRounds * b.rounds
 	rounds, err := judge.MeasureRounds(ctx, judge.RoundsPlan{
-		Rounds: b.rounds, MaxRounds: b.rounds + max(1, b.rounds/3), Length: b.block, Seed: e.seed,
+		Rounds: n, MaxRounds: n + max(1, n/3), Length: b.block, Seed: e.seed,
 		Watch: watchTrees(os.Getpid(), p.ours.procs, readTree(l.bare.cmd.Process.Pid), readTree(l.traffic.server.cmd.Process.Pid)),
 	}, p.ours.block, l.block)
 	if err = l.close(err); err != nil {

@@ -57,7 +57,7 @@ func (k Ranking) Chosen() (chosen Row, ok bool) {
 // ConfirmedBelow returns, for question capacity and a row with a narrow pass, the highest lower rate of its settings that a
 // validation confirmed; false if there is none.
 func (k Ranking) ConfirmedBelow(r Row) (lower Row, ok bool) {
-	if !k.isCapacity() || !r.Narrow {
+	if k.Rules.Question != plan.Capacity || !r.Narrow {
 		return Row{}, false
 	}
 	for _, o := range k.Rows {

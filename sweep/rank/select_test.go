@@ -125,6 +125,7 @@ func TestConfirmedBelow(t *testing.T) {
 		{"two narrow passes", capacity, []trial.Trial{run(100, at(100, 101), validation), run(100, at(100, 101), validation), run(97, at(97, 95), validation)}, 100},
 		{"other settings below", capacity, []trial.Trial{run(100, at(100, 101), validation), run(97, other, at(97, 95), validation)}, 100},
 		{"below, but not validated", capacity, []trial.Trial{run(100, at(100, 101), validation), run(97, at(97, 95))}, 100},
+		{"another number of replicas", rank.Rules{Question: plan.Replicas, Rate: 200}, []trial.Trial{run(100, at(100, 101), validation), run(67, at(66, 95), validation)}, 100},
 		{"another question", throughput, []trial.Trial{run(100, at(100, 101), validation), run(97, at(97, 95), validation)}, 100},
 	} {
 		for i := range c.trials {

@@ -10,7 +10,8 @@ import (
 
 // When Auto ends, and what it tests besides the points with the best predictions.
 const (
-	minGain        = .010 // a smaller expected gain is not worth a test
+	minGain        = .007 // a smaller expected gain is not worth a test
+	minRateGain    = .01  // likewise, of the highest rate: one more rate of a tested point may gain the rest, see refinement
 	minTests       = 5    // before Auto ends without a point that keeps the promise
 	giveUpChance   = .002 // it ends if every other point has a smaller chance to keep the promise
 	minChance      = .03  // points with a smaller chance are not reported as possible
@@ -105,10 +106,18 @@ func (v *view) largestGain(best int) (plan.Point, bool) {
 		bestScore = v.estimates.bestScore(v, best)
 	}
 	o, gain := v.bestUntried(func(o expectation) float64 { return o.expectedGain(bestScore) })
-	if o.point < 0 || gain < minGain {
+	if o.point < 0 || gain < v.leastGain() {
 		return plan.Point{}, false
 	}
 	return v.testPoint(o, fmt.Sprintf("may gain %.1f%%", 100*gain)), true
+}
+
+// leastGain returns the smallest expected gain that is worth a test.
+func (v *view) leastGain() float64 {
+	if v.refines() {
+		return minRateGain
+	}
+	return minGain
 }
 
 // countFar counts the tests that are far from the best one.

@@ -15,13 +15,15 @@ const (
 	aboveEstimate   = 1.02 // of the estimated highest rate: no higher rate is tried
 )
 
+// refines reports whether more rates of tested points are tried: not if only the number of replicas or of workers counts.
+func (v *view) refines() bool {
+	return v.plan.Question == plan.Capacity && v.plan.Objective == plan.MostThroughput && v.simulator != nil && !v.everyPoint
+}
+
 // refinement returns one more rate of the tested point that is expected to gain most over the highest rate that passed.
 func (v *view) refinement() (plan.Point, bool) {
-	if v.plan.Question != plan.Capacity || v.plan.Objective != plan.MostThroughput || v.simulator == nil || v.everyPoint {
-		return plan.Point{}, false
-	}
 	passed := v.highestOther(-1)
-	if passed == 0 {
+	if passed == 0 || !v.refines() {
 		return plan.Point{}, false
 	}
 	best, rate, most := -1, 0., minRefinement
