@@ -120,7 +120,7 @@ func (s *run) nextValidation() (plan.Point, bool) {
 	}
 	for _, r := range candidates {
 		switch {
-		case r.Validated && s.isNarrow(k, r):
+		case r.Validated && s.needsConfirmation(k, r):
 			return s.confirmation(r.Joined), true
 		case r.Validated:
 			return s.otherLoad(k, r)
@@ -134,10 +134,10 @@ func (s *run) nextValidation() (plan.Point, bool) {
 	return plan.Point{}, false
 }
 
-// isNarrow reports whether the only validation of a row passed narrowly, and there is time for another one. The error
+// needsConfirmation reports whether a row passed narrowly, was not confirmed, and there is time for that. The error
 // probability of a pass is that of a promise that is just broken, so of several settings just above the limit one may
-// pass. A pass is narrow if the interval of its percentile reaches over the limit.
-func (s *run) isNarrow(k rank.Ranking, r rank.Row) bool {
+// pass.
+func (s *run) needsConfirmation(k rank.Ranking, r rank.Row) bool {
 	if _, confirmed := k.ConfirmedBelow(r); !r.Narrow || confirmed {
 		return false
 	}

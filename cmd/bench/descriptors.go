@@ -1,50 +1,35 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/shirou/gopsutil/v4/net"
+	ps "github.com/shirou/gopsutil/v4/process"
 )
 
 // descriptors returns what each open descriptor of this process is: the link of proc(5), and for a TCP connection its
-// state and addresses in the hexadecimal form of /proc/net/tcp. It is empty on other systems than Linux.
+// state and addresses too. It is empty where that cannot be read.
 func descriptors() []string {
-	links, _ := filepath.Glob("/proc/self/fd/*") // the pattern is valid
-	connections := tcpConnections()
+	pid := int32(os.Getpid())
+	self, err := ps.NewProcess(pid)
+	if err != nil {
+		return nil
+	}
+	files, _ := self.OpenFiles() // without a file, the count is unknown
+	connections, _ := net.ConnectionsPid("tcp", pid)
 	var out []string
-	for _, path := range links {
-		link, err := os.Readlink(path)
-		if err != nil {
-			continue // that of the listing itself
+	for _, f := range files {
+		text := f.Path
+		if i := slices.IndexFunc(connections, func(c net.ConnectionStat) bool { return uint64(c.Fd) == f.Fd }); i >= 0 {
+			c := connections[i]
+			text += fmt.Sprintf(" %s, %s:%d to %s:%d", c.Status, c.Laddr.IP, c.Laddr.Port, c.Raddr.IP, c.Raddr.Port)
 		}
-		if text := connections[link]; text != "" {
-			link += " " + text
-		}
-		out = append(out, link)
+		out = append(out, text)
 	}
 	slices.Sort(out)
-	return out
-}
-
-// tcpConnections returns the state and the addresses of the connections by their link, socket:[INODE].
-func tcpConnections() map[string]string {
-	const local, remote, state, inode = 1, 2, 3, 9 // columns of proc_net_tcp(5)
-	out := map[string]string{}
-	for _, path := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
-		file, err := os.Open(path)
-		if err != nil {
-			continue
-		}
-		for lines := bufio.NewScanner(file); lines.Scan(); {
-			if f := strings.Fields(lines.Text()); len(f) > inode {
-				out["socket:["+f[inode]+"]"] = fmt.Sprintf("state %s, %s to %s", f[state], f[local], f[remote])
-			}
-		}
-		_ = file.Close()
-	}
 	return out
 }
 

@@ -20,7 +20,7 @@ func TestDescriptors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const listening = "state 0A, 0100007F:"
+	const listening = " LISTEN, 127.0.0.1:"
 	if more := newDescriptors(before, descriptors()); !strings.Contains(more, listening) {
 		t.Errorf("new descriptors are %q; want one with %q", more, listening)
 	}

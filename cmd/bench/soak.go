@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -191,30 +190,17 @@ func (srv *modelServer) openSoaked(ctx context.Context, m modelSpec, seed uint64
 		return nil, err
 	}
 	s := &soakedModel{openedModel: o, draws: drawSettings(seed, 1000, cores)}
+	// The first request that waits for others opens the timer of the model, a descriptor that stays until the model is
+	// unloaded. Those that choosePayloads sends wait, so that it is open before the descriptors are counted.
+	waiting := baseSettings()
+	waiting.BatchSize, waiting.BatchDelay = 2, time.Millisecond
+	if err := srv.apply(ctx, o.Name, waiting); err != nil {
+		return nil, err
+	}
 	if s.payloads, err = srv.choosePayloads(ctx, o, seed, soakPayloadDistance); err != nil {
 		return nil, err
 	}
-	if err := srv.openTimer(ctx, s); err != nil {
-		return nil, err
-	}
 	return s, srv.apply(ctx, o.Name, soakSettings(baseSettings()))
-}
-
-// openTimer sends a request that waits for others. The first one that waits opens the timer of the model, a descriptor that
-// stays until the model is unloaded; that must have happened before the descriptors are counted for the first time.
-func (srv *modelServer) openTimer(ctx context.Context, m *soakedModel) error {
-	s := knob.Default(knob.TorchServe)
-	s.BatchSize, s.BatchDelay = 2, time.Millisecond
-	if err := srv.apply(ctx, m.Name, s); err != nil {
-		return err
-	}
-	client := &http.Client{}
-	defer client.CloseIdleConnections()
-	status, _, err := post(ctx, client, "http://"+srv.Predict+"/predictions/"+m.Name, m.payloads.bodies[0])
-	if err == nil && status != http.StatusOK {
-		err = fmt.Errorf("a single request is answered with status %d", status)
-	}
-	return err
 }
 
 // setSoakRates sets the rate of each model from its capacity alone with all cores.

@@ -330,20 +330,33 @@ func (v *view) probePoint(point int, why string) plan.Point {
 // nextRate returns the next trial of the unfinished search.
 func (v *view) nextRate() plan.Point {
 	x := v.tests[v.unfinished]
-	p := v.atRate(x.point, x.rates.next)
+	return v.anotherRate(x, x.rates.next, x.rates.bounds())
+}
+
+// anotherRate returns one more trial of a test.
+func (v *view) anotherRate(x loadTest, rate float64, why string) plan.Point {
+	p := v.atRate(x.point, rate)
 	if first := x.trials[0].Predicted; first != nil {
 		p.Predicted.HighestRPS = first.HighestRPS
 	}
-	switch r := x.rates; {
-	case r.tooFew > 0 && r.low == 0 && math.IsInf(r.high, 1):
-		p.Reason = fmt.Sprintf("above %.4g/s, which had too few answers for a verdict", r.tooFew)
-	case r.tooFew > 0 && r.low == 0:
-		p.Reason = fmt.Sprintf("between %.4g/s, which had too few answers for a verdict, and %.4g/s, which did not pass", r.tooFew, r.high)
-	default:
-		p.Reason = r.bounds()
-	}
-	p.Reason = fmt.Sprintf("rate %d of at most %d: %s", len(x.trials)+1, x.rates.maxTrials(), p.Reason)
+	p.Reason = fmt.Sprintf("rate %d of at most %d: %s", len(x.trials)+1, x.rates.maxTrials(), why)
 	return p
+}
+
+// bounds says between which rates the highest one is.
+func (r rateSearch) bounds() string {
+	unbounded := math.IsInf(r.high, 1)
+	switch {
+	case r.tooFew > 0 && r.low == 0 && unbounded:
+		return fmt.Sprintf("above %.4g/s, which had too few answers for a verdict", r.tooFew)
+	case r.tooFew > 0 && r.low == 0:
+		return fmt.Sprintf("between %.4g/s, which had too few answers for a verdict, and %.4g/s, which did not pass", r.tooFew, r.high)
+	case r.low == 0:
+		return fmt.Sprintf("below %.4g/s, which did not pass", r.high)
+	case unbounded:
+		return fmt.Sprintf("above %.4g/s, which passed", r.low)
+	}
+	return fmt.Sprintf("between %.4g/s, which passed, and %.4g/s, which did not", r.low, r.high)
 }
 
 // mostRate returns the largest rate that the target may get; +Inf is no limit.

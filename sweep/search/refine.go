@@ -39,13 +39,7 @@ func (v *view) refinement() (plan.Point, bool) {
 		return plan.Point{}, false
 	}
 	x := v.tests[best]
-	p := v.atRate(x.point, rate)
-	if first := x.trials[0].Predicted; first != nil {
-		p.Predicted.HighestRPS = first.HighestRPS
-	}
-	p.Reason = fmt.Sprintf("rate %d of at most %d: %s, estimated to serve %.4g/s; may gain %.1f%%",
-		len(x.trials)+1, x.rates.maxTrials(), x.rates.bounds(), x.rates.estimate, 100*most)
-	return p, true
+	return v.anotherRate(x, rate, fmt.Sprintf("%s, estimated to serve %.4g/s; may gain %.1f%%", x.rates.bounds(), x.rates.estimate, 100*most)), true
 }
 
 // bestNext returns the rate above passed with the largest expected gain over it, and this gain: that of the rate times the
@@ -63,15 +57,4 @@ func (r rateSearch) bestNext(passed float64) (rate, gain float64) {
 		}
 	}
 	return rate, gain
-}
-
-// bounds says between which rates the highest one is.
-func (r rateSearch) bounds() string {
-	switch {
-	case r.low == 0:
-		return fmt.Sprintf("below %.4g/s, which did not pass", r.high)
-	case math.IsInf(r.high, 1):
-		return fmt.Sprintf("above %.4g/s, which passed", r.low)
-	}
-	return fmt.Sprintf("between %.4g/s, which passed, and %.4g/s, which did not", r.low, r.high)
 }

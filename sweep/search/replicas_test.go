@@ -96,7 +96,7 @@ func TestReplicas(t *testing.T) {
 	if carried < answered {
 		t.Errorf("%d of %d numbers carry the rate, want all", carried, answered)
 	}
-	if most := max(2, *replicaProblems/8); answered-minimal > most || *replicaProblems-answered > most {
+	if most := max(2, *replicaProblems/10); answered-minimal > most || *replicaProblems-answered > most {
 		t.Errorf("%d of %d numbers are minimal, of %d problems; %d may be missing", minimal, answered, *replicaProblems, most)
 	}
 }
