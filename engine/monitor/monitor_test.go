@@ -55,9 +55,17 @@ func busy(n int) []scriptedSample {
 }
 
 // start runs a monitor in the bubble for a process that uses 1.5 cores. The returned function
-// ends it.
+// ends it. Whether a window that begins at once has the first samples is not defined: they are
+// taken by other goroutines.
 func start(t *testing.T, gpu GPU) (*Monitor, func() error) {
 	t.Helper()
+	m := scriptedMonitor(gpu)
+	return m, run(t, m)
+}
+
+// scriptedMonitor returns a monitor that does not run yet, of a process that uses 1.5 cores
+// from now on.
+func scriptedMonitor(gpu GPU) *Monitor {
 	m := New(Options{GPU: gpu})
 	begin := time.Now()
 	m.read = func(now time.Time) counters {
@@ -68,10 +76,16 @@ func start(t *testing.T, gpu GPU) (*Monitor, func() error) {
 			machine: machine{busy: 60 * s, steal: 2 * s, total: 200 * s},
 		}
 	}
+	return m
+}
+
+// run runs the monitor until the returned function is called.
+func run(t *testing.T, m *Monitor) (stop func() error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- m.Run(ctx) }()
-	return m, func() error { cancel(); return <-done }
+	return func() error { cancel(); return <-done }
 }
 
 func near(t *testing.T, what string, got Reading, want float64) {
@@ -131,9 +145,10 @@ func TestEnergyOfAPart(t *testing.T) {
 		for i := range samples {
 			samples[i].sample.EnergyJ = Of(500*float64(min(i, 4)) + 100*float64(max(i-4, 0)))
 		}
-		m, stop := start(t, &scripted{samples: samples})
+		m := scriptedMonitor(&scripted{samples: samples})
 		begin := time.Now()
-		w := m.Begin()
+		w := m.Begin() // before Run: the first sample is in the window
+		stop := run(t, m)
 		time.Sleep(8*time.Second + time.Millisecond)
 		w.End()
 		at := func(s float64) time.Time { return begin.Add(time.Duration(s * float64(time.Second))) }
