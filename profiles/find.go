@@ -141,7 +141,10 @@ func Find(dir, name string) (string, error) {
 	}
 	if strings.ContainsAny(name, `/\`) || strings.HasSuffix(name, suffix) {
 		info, err := os.Stat(name)
-		if err != nil {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return "", fmt.Errorf("profiles: %s: no such file; sweetspot profiles list shows the recorded profiles", name)
+		case err != nil:
 			return "", fmt.Errorf("profiles: %w", err)
 		}
 		if info.IsDir() {

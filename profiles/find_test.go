@@ -52,7 +52,7 @@ func TestFind(t *testing.T) {
 		{name: "b", want: profiles.Path(dir, "broken")},
 		{name: "20261122", err: `"20261122" is the start of 20261122T080000Z-00aa, 20261122T091500Z-7f3a; type more characters`},
 		{name: "nope", err: `"nope": no such profile in ` + dir},
-		{name: "no/such.jsonl", err: "no such file"},
+		{name: "no/such.jsonl", err: "no/such.jsonl: no such file; sweetspot profiles list"},
 		{name: "", err: "no name; want an ID"},
 	}
 	for _, c := range tests {

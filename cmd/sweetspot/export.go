@@ -57,6 +57,9 @@ Formats:
 			}
 			s.Tool, s.Envelope = "sweetspot "+version, envelope
 			if other.target == "" {
+				if err := a.checkRemoteFlags(); err != nil {
+					return err
+				}
 				return a.export(format, s, to, force, diff)
 			}
 			other.force = force

@@ -55,7 +55,7 @@ func TestHoldBroken(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	env := []string{"HOME=" + dir, "XDG_DATA_HOME=" + dir, "XDG_STATE_HOME=" + dir}
-	kind := targetKind{"http://", "a device that becomes slower", false, func(context.Context, *app, plan.Plan, knob.Config) (sweep.Target, error) {
+	kind := targetKind{"http://", "a device that becomes slower", false, nil, func(context.Context, *app, plan.Plan, knob.Config) (sweep.Target, error) {
 		table, err := servicetime.Named("animated-drawings")
 		if err != nil {
 			return nil, err

@@ -58,6 +58,9 @@ func (a *app) measureBoth(ctx context.Context, before, after *profiles.Profile, 
 	if err != nil {
 		return err
 	}
+	if err := a.checkRemoteFlags(p.Target); err != nil {
+		return err
+	}
 	t, err := a.openTarget(ctx, p, startConfig(p))
 	if err != nil {
 		return err

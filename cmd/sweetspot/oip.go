@@ -41,9 +41,6 @@ func (a *app) oipConfig(p plan.Plan) (oip.Config, error) {
 	if err != nil {
 		return oip.Config{}, err
 	}
-	if len(a.remote.metrics) > 0 {
-		return oip.Config{}, withHint("leave --metrics out", "--metrics: a Triton's statistics are read by the protocol")
-	}
 	c := oip.Config{
 		Address: p.Target, Inference: a.remote.inference, Model: p.Model, Header: common.Header, TLS: common.TLS, ContentType: p.ContentType,
 		Shapes: maps.Clone(p.Lengths), Seed: p.Seed, Timeout: p.Timeout, MaxRate: common.MaxRate,

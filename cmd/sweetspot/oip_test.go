@@ -101,7 +101,7 @@ func TestOIPErrors(t *testing.T) {
 		{[]string{"--target", "oip+ftp://127.0.0.1:1"}, "oip+grpc://HOST:PORT"},
 		{[]string{"--target", "oip+http://127.0.0.1:1"}, "is an Open Inference Protocol server running there?"},
 		{[]string{"--target", "oip+grpc://192.0.2.1:1"}, "is not on this machine"},
-		{[]string{"--target", "oip+http://127.0.0.1:1", "--metrics", "x"}, "leave --metrics out"},
+		{[]string{"--target", "oip+http://127.0.0.1:1", "--metrics", "x"}, "--metrics has no effect on target oip+http://"},
 	} {
 		var stdout, stderr bytes.Buffer
 		if code := run(append([]string{"sweetspot", "m", "--sweep", "--sla", "10ms"}, c.args...), []string{"HOME=" + t.TempDir()}, nil, &stdout, &stderr); code != exitError || !strings.Contains(stderr.String(), c.want) {

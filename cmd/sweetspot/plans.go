@@ -55,6 +55,13 @@ func (a *app) headless(ctx context.Context, fs *pflag.FlagSet, args []string, f 
 	if err := f.checkCommands(); err != nil {
 		return err
 	}
+	targets := make([]string, len(jobs))
+	for i, j := range jobs {
+		targets[i] = j.plan.Target
+	}
+	if err := a.checkRemoteFlags(targets...); err != nil {
+		return err
+	}
 	if len(jobs) > 1 {
 		return a.runJobs(ctx, jobs, f)
 	}

@@ -37,7 +37,7 @@ func newRemote(t *testing.T) remote {
 func (r remote) run(args ...string) (out, messages string, code int) {
 	var stdout, stderr bytes.Buffer
 	code = run(append([]string{"sweetspot"}, args...), r.env, nil, &stdout, &stderr, targetKind{
-		"https://", "the server at an address", true,
+		"https://", "the server at an address", true, nil,
 		func(ctx context.Context, _ *app, p plan.Plan, _ knob.Config) (sweep.Target, error) {
 			t, err := remotetest.Open(ctx, p.Target, r.TLS())
 			if err != nil {

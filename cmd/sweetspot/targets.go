@@ -14,10 +14,11 @@ import (
 
 // targetKind is one kind of target.
 type targetKind struct {
-	name string // name in --target and in plans: a word, or the prefix of its addresses, such as http://
-	help string // short description
-	live bool   // whether the workbench can send live load to it
-	open func(ctx context.Context, a *app, p plan.Plan, start knob.Config) (sweep.Target, error)
+	name  string   // name in --target and in plans: a word, or the prefix of its addresses, such as http://
+	help  string   // short description
+	live  bool     // whether the workbench can send live load to it
+	flags []string // flags of remoteFlags that have an effect on it, without dashes
+	open  func(ctx context.Context, a *app, p plan.Plan, start knob.Config) (sweep.Target, error)
 }
 
 // localTarget is the default.
@@ -25,9 +26,11 @@ const localTarget = "local"
 
 // targetKinds returns all kinds of targets.
 func targetKinds() []targetKind {
+	oip := []string{"inference", "key-file", "header", "ca", "max-rate"}
+	running := append([]string{"metrics"}, oip...)
 	return []targetKind{
 		{
-			localTarget, "an engine for the model, on this machine", true,
+			localTarget, "an engine for the model, on this machine", true, nil,
 			func(ctx context.Context, a *app, p plan.Plan, start knob.Config) (sweep.Target, error) {
 				t, err := a.startTarget(ctx, p, start)
 				if err != nil {
@@ -37,24 +40,24 @@ func targetKinds() []targetKind {
 			},
 		},
 		{
-			"virtual", "the simulated device of a sim: model, in virtual time", false,
+			"virtual", "the simulated device of a sim: model, in virtual time", false, nil,
 			func(_ context.Context, _ *app, p plan.Plan, _ knob.Config) (sweep.Target, error) {
 				return openVirtual(p)
 			},
 		},
 		{
-			plan.Command, "a server that the plan starts by a command", true,
+			plan.Command, "a server that the plan starts by a command", true, nil,
 			func(ctx context.Context, a *app, p plan.Plan, start knob.Config) (sweep.Target, error) {
 				return a.openCommand(ctx, p, start)
 			},
 		},
-		{plan.TorchServe, "a TorchServe that is started for an archive", true, startTorchServe},
-		{"http://", "a TorchServe that runs, by its management address; several for a fleet behind --inference", true, openTorchServe},
-		{"https://", "the same, with TLS", true, openTorchServe},
-		{"oip+http://", "a server that speaks the Open Inference Protocol: Triton, KServe, OpenVINO Model Server, MLServer", true, openOIP},
-		{"oip+https://", "the same, with TLS", true, openOIP},
-		{"oip+grpc://", "the same over gRPC", true, openOIP},
-		{"oip+grpcs://", "the same over gRPC with TLS", true, openOIP},
+		{plan.TorchServe, "a TorchServe that is started for an archive", true, []string{"header", "max-rate", "torchserve"}, startTorchServe},
+		{"http://", "a TorchServe that runs, by its management address; several for a fleet behind --inference", true, running, openTorchServe},
+		{"https://", "the same, with TLS", true, running, openTorchServe},
+		{"oip+http://", "a server that speaks the Open Inference Protocol: Triton, KServe, OpenVINO Model Server, MLServer", true, oip, openOIP},
+		{"oip+https://", "the same, with TLS", true, oip, openOIP},
+		{"oip+grpc://", "the same over gRPC", true, oip, openOIP},
+		{"oip+grpcs://", "the same over gRPC with TLS", true, oip, openOIP},
 	}
 }
 
@@ -76,6 +79,36 @@ func (a *app) kindOf(target string) (targetKind, error) {
 		known = append(known, fmt.Sprintf("%s (%s)", k.name, k.help))
 	}
 	return targetKind{}, withHint("leave out target, or use one of these", "target %q is unknown; known: %s", target, strings.Join(known, ", "))
+}
+
+// checkRemoteFlags returns an error if a flag of a running server was given and has no effect on any of the targets.
+func (a *app) checkRemoteFlags(targets ...string) error {
+	var kinds []targetKind
+	for _, target := range targets {
+		k, err := a.kindOf(target)
+		if err != nil {
+			return err
+		}
+		kinds = append(kinds, k)
+	}
+	for _, flag := range a.remote.given() {
+		takes := func(k targetKind) bool { return slices.Contains(k.flags, flag) }
+		if slices.ContainsFunc(kinds, takes) {
+			continue
+		}
+		var useful []string
+		for _, k := range a.targets {
+			if takes(k) {
+				useful = append(useful, k.name)
+			}
+		}
+		hint := fmt.Sprintf("leave it out; it is for --target %s", strings.Join(useful, ", "))
+		if len(kinds) == 0 {
+			return withHint(hint, "--%s has no effect without --target", flag)
+		}
+		return withHint(hint, "--%s has no effect on target %s", flag, kinds[0].name)
+	}
+	return nil
 }
 
 // openTarget opens the target of a plan. A target on this machine starts with the start

@@ -43,6 +43,29 @@ func (f *remoteFlags) bind(fs *pflag.FlagSet) {
 	fs.StringVar(&f.program, "torchserve", "", "with --target torchserve: the program, or the folder of its virtual environment (default: $"+torchServeVar+", PATH, make torchserve)")
 }
 
+// given returns the names, without dashes, of the flags that were given and have no effect on some targets. --yes is none of
+// them: scripts may always have it.
+func (f *remoteFlags) given() []string {
+	var out []string
+	for _, flag := range []struct {
+		name  string
+		given bool
+	}{
+		{"inference", f.inference != ""},
+		{"metrics", len(f.metrics) > 0},
+		{"key-file", f.keyFile != ""},
+		{"header", len(f.headers) > 0},
+		{"ca", f.ca != ""},
+		{"max-rate", f.maxRate != 0},
+		{"torchserve", f.program != ""},
+	} {
+		if flag.given {
+			out = append(out, flag.name)
+		}
+	}
+	return out
+}
+
 // rateFor returns the largest rate of a target; 0 is no limit.
 func (f *remoteFlags) rateFor(p plan.Plan) float64 {
 	if f.maxRate == 0 && len(elsewhere(append(plan.Targets(p.Target), f.inference)...)) > 0 {

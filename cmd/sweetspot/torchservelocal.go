@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,9 +23,6 @@ const cachedTorchServe = "sweetspot/torchserve-0.12.0"
 // startTorchServe starts a TorchServe on this machine with the archive of a plan.
 func startTorchServe(ctx context.Context, a *app, p plan.Plan, start knob.Config) (sweep.Target, error) {
 	l := torchserve.Local{Archive: p.Model, Start: start.Settings, Supervisor: []string{a.self, "supervise"}, Env: a.env.all}
-	if flag := a.remote.ofRunning(); flag != "" {
-		return nil, fmt.Errorf("%s is for a TorchServe that runs; target torchserve starts its own", flag)
-	}
 	c, err := a.remoteConfig(p)
 	if err != nil {
 		return nil, err
@@ -56,21 +52,6 @@ func startTorchServe(ctx context.Context, a *app, p plan.Plan, start knob.Config
 		return nil, err // not t: an interface with a nil *Target is not nil
 	}
 	return t, nil
-}
-
-// ofRunning returns a flag that was given and is only for a server that runs; "" if there is none.
-func (f *remoteFlags) ofRunning() string {
-	switch {
-	case f.inference != "":
-		return "--inference"
-	case f.metrics != nil:
-		return "--metrics"
-	case f.keyFile != "":
-		return "--key-file"
-	case f.ca != "":
-		return "--ca"
-	}
-	return ""
 }
 
 // checkServable returns an error if a model is no archive, which TorchServe needs.

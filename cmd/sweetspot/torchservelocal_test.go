@@ -132,7 +132,7 @@ func TestStartTorchServeErrors(t *testing.T) {
 		{nil, "TorchServe needs an archive of the model\nhint: write: sweetspot MODEL.mar"},
 		{[]string{"../../testdata/bodies/scale.onnx"}, "scale.onnx is no archive (.mar, .tar.gz, or a folder with MAR-INF/MANIFEST.json), which TorchServe needs\nhint: pack it: sweetspot archive"},
 		{[]string{model, "--input", body}, "there is no torchserve: neither in PATH nor where make torchserve puts it\nhint: install it: make torchserve"},
-		{[]string{model, "--input", body, "--metrics", "logs"}, "--metrics is for a TorchServe that runs"},
+		{[]string{model, "--input", body, "--metrics", "logs"}, "--metrics has no effect on target torchserve\nhint: leave it out; it is for --target http://, https://"},
 		{[]string{model, "--input", body, "--torchserve", "/no/such"}, "--torchserve: "},
 		{[]string{model, "--input", body, "--torchserve", empty}, "bin/torchserve"},
 	} {

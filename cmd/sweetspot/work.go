@@ -68,6 +68,9 @@ func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f
 	case !k.live:
 		return withHint("add --sweep", "target %q has no live load for the workbench", p.Target)
 	}
+	if err := a.checkRemoteFlags(p.Target); err != nil {
+		return err
+	}
 	if err := a.allow(ctx, p); err != nil { // before the screen
 		return err
 	}

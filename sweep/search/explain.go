@@ -84,7 +84,8 @@ type explanation struct {
 }
 
 // validationText says what the validation could not exclude, that constant arrivals are too
-// favourable, which higher rate passed only narrowly, and under which other loads of the plan the setting does not keep the promise.
+// favourable, which higher rate passed only narrowly, or that this pass is narrow and was not confirmed, and under which other
+// loads of the plan the setting does not keep the promise.
 func (e explanation) validationText(row rank.Row) string {
 	t := row.Joined
 	var parts []string
@@ -95,10 +96,15 @@ func (e explanation) validationText(row rank.Row) string {
 	if l := t.Load; (l.Mode == load.Open || l.Mode == load.Ramp) && l.Arrivals == load.Constant {
 		parts = append(parts, "constant arrivals give too low latencies: Poisson arrivals at this rate wait longer, so use --arrivals poisson")
 	}
+	confirmed := !row.Narrow
 	for _, o := range e.ranking.Rows {
 		if lower, ok := e.ranking.ConfirmedBelow(o); ok && lower.Joined.N == t.N {
+			confirmed = true
 			parts = append(parts, fmt.Sprintf("%g/s passed too, but narrowly, so that this lower rate was validated", o.Joined.Load.Rate))
 		}
+	}
+	if !confirmed {
+		parts = append(parts, "it passed narrowly and was not validated a second time, which a longer --budget allows")
 	}
 	return strings.Join(append(parts, e.otherLoads(row)...), "; ")
 }
