@@ -56,8 +56,8 @@ func (srv *modelServer) measureTails(ctx context.Context, e *env, o openedModel,
 	if err = errors.Join(err, runErr); err != nil {
 		return err
 	}
-	if t := load.Count(res.Samples); t.OK != len(res.Samples) {
-		return fmt.Errorf("%d of %d requests failed: status %v %s", len(res.Samples)-t.OK, len(res.Samples), t.Status, res.Err)
+	if err := requestError(res); err != nil {
+		return err
 	}
 	for kind, name := range []string{"apply.tail.hot", "apply.tail.warm"} {
 		e.report.Add(tailFigure(name, res.Samples, []timeSpan{steady[0], steady[kind+1]}, changes[kind], rate))

@@ -208,8 +208,8 @@ func (b *lengthsBench) block(model string) judge.Block {
 		if err != nil {
 			return 0, err
 		}
-		if t := load.Count(res.Samples); t.OK != len(res.Samples) || t.OK == 0 {
-			return 0, fmt.Errorf("%s: %d of %d requests failed: status %v %s", model, len(res.Samples)-t.OK, len(res.Samples), t.Status, res.Err)
+		if err := requestError(res); err != nil {
+			return 0, fmt.Errorf("%s: %w", model, err)
 		}
 		r := b.measured[model]
 		if r == nil {

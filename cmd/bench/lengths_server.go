@@ -6,19 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"sync"
-	"time"
 
 	"sweetspot/engine"
-	"sweetspot/engine/api/control"
 	"sweetspot/engine/catalog"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/lengths"
 	"sweetspot/engine/monitor"
-	engineserver "sweetspot/engine/server"
 	"sweetspot/engine/tensor"
 )
 
@@ -118,8 +114,6 @@ func (srv *lengthsServer) close(ctx context.Context) error {
 
 // runLengthsServer is the process. It exits when stdin ends, so also when its parent exits.
 func runLengthsServer(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	cores := monitor.Limits().Cores
 	eng, err := newTestEngine(cores)
 	if err != nil {
@@ -135,32 +129,9 @@ func runLengthsServer(ctx context.Context, stdin io.Reader, stdout io.Writer) (e
 			return err
 		}
 	}
-	const anyPort = "127.0.0.1:0"
-	s, err := engineserver.Open(engineserver.Config{Inference: anyPort, Management: anyPort, Host: control.Host{Cores: cores}}, eng.engine)
-	if err != nil {
-		return err
-	}
-	listener, err := net.Listen("tcp", anyPort)
-	if err != nil {
-		return errors.Join(err, s.Close())
-	}
-	measure := &http.Server{Handler: srv.routes(), ReadHeaderTimeout: 10 * time.Second}
-	serveErr := make(chan error, 1)
-	go func() { serveErr <- measure.Serve(listener) }()
-	go func() { // stdin ends when the parent exits
-		_, _ = io.Copy(io.Discard, stdin)
-		cancel()
-	}()
-	a := s.Addrs()
-	ready := lengthsReady{modelServerAddrs{a.Inference, a.Management, listener.Addr().String()}, srv.models[padToAll].Inputs}
-	if err = json.NewEncoder(stdout).Encode(ready); err != nil {
-		cancel()
-	}
-	err = errors.Join(err, s.Run(ctx), measure.Close())
-	if e := <-serveErr; !errors.Is(e, http.ErrServerClosed) {
-		err = errors.Join(err, e)
-	}
-	return err
+	return eng.listenAndServe(ctx, cores, srv.routes(), stdin, stdout, func(a modelServerAddrs) any {
+		return lengthsReady{a, srv.models[padToAll].Inputs}
+	})
 }
 
 func (srv *lengthsServer) routes() http.Handler {

@@ -150,9 +150,8 @@ func send(ctx context.Context, addr, model string, size, clients int, d time.Dur
 	if len(res.Samples) == 0 && 4*d <= maxSendTime {
 		return send(ctx, addr, model, size, clients, 4*d, n)
 	}
-	if t := load.Count(res.Samples); t.OK != len(res.Samples) || t.OK == 0 {
-		return load.Result{}, fmt.Errorf("%s: %d of %d requests failed: status %v %s",
-			model, len(res.Samples)-t.OK, len(res.Samples), t.Status, res.Err)
+	if err := requestError(res); err != nil {
+		return load.Result{}, fmt.Errorf("%s: %w", model, err)
 	}
 	return res, nil
 }

@@ -36,18 +36,28 @@ type comparedServer struct {
 // settle reads the processes, after a change that may have started others.
 func (s *comparedServer) settle() { s.procs = readTree(s.pid) }
 
-// block measures the server under its load for about d.
+// maxBlockTime limits the length of a block, as a multiple of what was asked for.
+const maxBlockTime = 8
+
+// block measures the server under its load for about d, or for longer if it has no answer in that time.
 func (s *comparedServer) block(ctx context.Context, d time.Duration) ([]float64, error) {
-	if s.log != nil {
-		s.log.skip()
+	var res load.Result
+	var cpu float64
+	for length := d; ; length *= 2 {
+		if s.log != nil {
+			s.log.skip()
+		}
+		c, before := s.load, s.procs.cpu()
+		c.Limit = length
+		var err error
+		if res, err = load.Run(ctx, c); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.name, err)
+		}
+		cpu = s.procs.cpu() - before
+		if len(res.Samples) > 0 || length >= maxBlockTime*d {
+			break
+		}
 	}
-	c, before := s.load, s.procs.cpu()
-	c.Limit = d
-	res, err := load.Run(ctx, c)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.name, err)
-	}
-	cpu := s.procs.cpu() - before
 	t := load.Count(res.Samples)
 	failed := len(res.Samples) - t.OK
 	if t.OK == 0 || failed > 0 && !s.lenient {

@@ -351,8 +351,8 @@ func (srv *modelServer) clients(ctx context.Context, o openedModel, n int, d tim
 	if err != nil {
 		return blockResult{}, res, err
 	}
-	if t := load.Count(res.Samples); t.OK != len(res.Samples) || t.OK == 0 {
-		return blockResult{}, res, fmt.Errorf("%d of %d requests failed: status %v %s", len(res.Samples)-t.OK, len(res.Samples), t.Status, res.Err)
+	if err := requestError(res); err != nil {
+		return blockResult{}, res, err
 	}
 	after, err := srv.stats(ctx, o.Name)
 	var sum tally

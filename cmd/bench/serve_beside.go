@@ -53,8 +53,8 @@ func (t *emptyTraffic) during(ctx context.Context, rate float64, measure func() 
 	if err = errors.Join(err, <-sent); err != nil {
 		return err
 	}
-	if n := load.Count(res.Samples); n.OK == 0 || n.OK < len(res.Samples) {
-		return fmt.Errorf("the empty handler: %d of %d requests failed: %s", len(res.Samples)-n.OK, len(res.Samples), res.Err)
+	if err := requestError(res); err != nil {
+		return fmt.Errorf("the empty handler: %w", err)
 	}
 	return nil
 }

@@ -142,14 +142,20 @@ func newTestEngine(cores int) (*testEngine, error) {
 // runModelServer is the process of the testEngine. It exits when stdin ends, so
 // also when its parent exits.
 func runModelServer(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	cores := monitor.Limits().Cores
 	eng, err := newTestEngine(cores)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, eng.close(context.WithoutCancel(ctx))) }()
+	return eng.listenAndServe(ctx, cores, eng.routes(), stdin, stdout, func(a modelServerAddrs) any { return a })
+}
+
+// listenAndServe serves the engine, and routes on the listener of its own, until stdin ends, so also when the parent exits. What ready
+// makes of the addresses is the first line of stdout.
+func (eng *testEngine) listenAndServe(ctx context.Context, cores int, routes http.Handler, stdin io.Reader, stdout io.Writer, ready func(modelServerAddrs) any) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	const anyPort = "127.0.0.1:0"
 	s, err := engineserver.Open(engineserver.Config{
 		Inference: anyPort, Management: anyPort, Host: control.Host{Cores: cores},
@@ -161,15 +167,15 @@ func runModelServer(ctx context.Context, stdin io.Reader, stdout io.Writer) (err
 	if err != nil {
 		return errors.Join(err, s.Close())
 	}
-	measure := &http.Server{Handler: eng.routes(), ReadHeaderTimeout: 10 * time.Second}
+	measure := &http.Server{Handler: routes, ReadHeaderTimeout: 10 * time.Second}
 	serveErr := make(chan error, 1)
 	go func() { serveErr <- measure.Serve(listener) }()
-	go func() { // stdin ends when the parent exits
+	go func() {
 		_, _ = io.Copy(io.Discard, stdin)
 		cancel()
 	}()
 	a := s.Addrs()
-	if err = json.NewEncoder(stdout).Encode(modelServerAddrs{a.Inference, a.Management, listener.Addr().String()}); err != nil {
+	if err = json.NewEncoder(stdout).Encode(ready(modelServerAddrs{a.Inference, a.Management, listener.Addr().String()})); err != nil {
 		cancel()
 	}
 	err = errors.Join(err, s.Run(ctx), measure.Close())

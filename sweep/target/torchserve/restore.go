@@ -5,33 +5,21 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"syscall"
 	"time"
+
+	"sweetspot/sweep/target/restorefile"
 )
 
-// Saved is the content of a restore file: what a server had in force before the first change. The file
-// exists from before that change until it is restored, so that it is known after kill -9.
+// Saved is the content of a restore file: what a server had in force before the first change.
 type Saved struct {
+	restorefile.Owner
 	Management string      `json:"management"`
-	PID        int         `json:"pid"` // of the sweetspot that changes the server
 	Model      description `json:"model"`
 }
 
 // ReadSaved reads a restore file.
-func ReadSaved(path string) (Saved, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return Saved{}, err
-	}
-	s, err := parseSaved(text)
-	if err != nil {
-		return s, fmt.Errorf("%s: %w", path, err)
-	}
-	return s, nil
-}
+func ReadSaved(path string) (Saved, error) { return restorefile.Read(path, parseSaved) }
 
 func parseSaved(text []byte) (Saved, error) {
 	var s Saved
@@ -54,21 +42,8 @@ func (s *server) save() error {
 	if s.restoreFile == "" || s.saved {
 		return nil
 	}
-	text, err := json.Marshal(Saved{s.api.base, os.Getpid(), s.initial})
-	if err != nil {
+	if err := restorefile.Write(s.restoreFile, Saved{restorefile.Me(), s.api.base, s.initial}); err != nil {
 		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(s.restoreFile), "restore-*.tmp")
-	if err != nil {
-		return fmt.Errorf("write the settings to restore: %w", err)
-	}
-	_, err = f.Write(append(text, '\n'))
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), s.restoreFile)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write the settings to restore: %w", err), os.Remove(f.Name()))
 	}
 	s.saved = true
 	return nil
@@ -89,16 +64,11 @@ func (s *server) restoreEarlier(ctx context.Context) (restored bool, err error) 
 	if s.restoreFile == "" {
 		return false, nil
 	}
-	found, err := ReadSaved(s.restoreFile)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return false, nil
-	case err != nil:
+	earlier, found, err := restorefile.Abandoned(s.restoreFile, parseSaved)
+	if err != nil || !found {
 		return false, err
-	case found.PID != os.Getpid() && isAlive(found.PID):
-		return false, fmt.Errorf("process %d is changing the settings of this server; if it is no sweetspot, remove %s", found.PID, s.restoreFile)
 	}
-	s.initial, s.saved = found.Model, true
+	s.initial, s.saved = earlier.Model, true
 	for begin := time.Now(); ; {
 		err := s.restoreOnce(ctx)
 		var answer *answerError
@@ -106,7 +76,7 @@ func (s *server) restoreEarlier(ctx context.Context) (restored bool, err error) 
 		case err == nil:
 			return true, s.forget()
 		case !errors.As(err, &answer) && !errors.Is(err, errOther), time.Since(begin) > restoreTime:
-			return false, fmt.Errorf("restore what an earlier sweep found (%s): %w", found.Model, err)
+			return false, fmt.Errorf("restore what an earlier sweep found (%s): %w", earlier.Model, err)
 		}
 		// The server may still be busy with the last change of the killed program.
 		if err := pause(ctx); err != nil {
@@ -135,11 +105,6 @@ func (s *server) restoreOnce(ctx context.Context) error {
 
 // errOther means that the server has other settings than it was told, or describes none.
 var errOther = errors.New("other settings are in force")
-
-func isAlive(pid int) bool {
-	p, err := os.FindProcess(pid)
-	return err == nil && pid > 0 && p.Signal(syscall.Signal(0)) == nil
-}
 
 // Restore restores what an earlier sweetspot has not restored on the server at a management address, and says what is in
 // force now. The text is "" if there was nothing to do. Of c it uses what says how a server is called.
