@@ -140,7 +140,10 @@ func TestGRPCLimits(t *testing.T) {
 		{"answer", func(c *server.Config) { c.MaxResponseSize = 1000 }, 2000, codes.Internal},
 		{"memory", func(c *server.Config) { c.RequestMemory = 1500 }, 2000, codes.ResourceExhausted},
 	} {
-		_, c := grpcServer(t, tt.change)
+		_, c := grpcServer(t, func(c *server.Config) {
+			c.BodyTime = 5 * time.Minute // a busy machine may need more than the default for 5 MB
+			tt.change(c)
+		})
 		r := &pb.PredictionsRequest{ModelName: "words", Input: map[string][]byte{"data": bytes.Repeat([]byte("a"), tt.send)}}
 		_, err := c.inference.Predictions(t.Context(), r, rpc.MaxCallRecvMsgSize(64<<20))
 		if status.Code(err) != tt.want {
