@@ -135,7 +135,7 @@ func (s *run) warmUp(ctx context.Context, cur *Current, t trial.Trial, d time.Du
 	var seen observed
 	_, err := s.Target.Measure(ctx, Measurement{
 		Load: l, Seed: t.Seed ^ warmSeed, SLA: s.SLA, Time: d, FreshServer: s.FreshServer,
-		Stop:     func(time.Duration, []load.Sample) (bool, string) { return false, "" },
+		Stop:     func(elapsed time.Duration, _ []load.Sample) (bool, string) { return elapsed >= d, "" },
 		Progress: s.watch(cur, &seen, nil),
 	})
 	return seen, err

@@ -37,6 +37,7 @@ type Runner struct {
 	MaxRequests int           // largest number per trial; 0 is no limit
 	Warmup      time.Duration // least time of load before each trial that does not count
 	FreshServer bool          // of every measurement, see Measurement
+	VirtualTime bool          // the target needs hardly any real time, whatever the length of a measurement
 
 	Rules   rank.Rules // which trial is best, and which settings may be chosen
 	Explain func(trials []trial.Trial, best int) trial.Explanation
@@ -340,10 +341,13 @@ func (s *run) measure(ctx context.Context, cur *Current, t trial.Trial, limit ti
 	var seen observed
 	rule := s.newStoppingRule(t)
 	m := Measurement{
-		Load: t.Load, Seed: t.Seed, SLA: s.SLA, Time: limit, Max: s.MaxRequests, Stop: rule.stop, FreshServer: s.FreshServer,
+		Load: t.Load, Seed: t.Seed, SLA: rule.sla, Time: limit, Max: s.MaxRequests, Stop: rule.stop, FreshServer: s.FreshServer,
 		Progress: s.watch(cur, &seen, rule),
 	}
-	if t.Role == trial.RoleValidation {
+	switch {
+	case t.Role == trial.RoleValidation && s.SLA.Horizon > 0:
+		m.Max = horizonRequests
+	case t.Role == trial.RoleValidation:
 		m.Max *= validationRequests
 	}
 	if s.Requests > 0 {
@@ -356,9 +360,12 @@ func (s *run) measure(ctx context.Context, cur *Current, t trial.Trial, limit ti
 	return r, seen, err
 }
 
-// newStoppingRule returns the rule by which a trial ends.
+// newStoppingRule returns the rule by which a trial ends. The horizon is for validations only: other trials rank the settings.
 func (s *run) newStoppingRule(t trial.Trial) *stoppingRule {
 	w := &stoppingRule{sla: s.SLA, load: t.Load}
+	if t.Role != trial.RoleValidation {
+		w.sla.Horizon = 0
+	}
 	switch {
 	case s.Requests > 0 || s.Duration > 0:
 		w.purpose = fixedLength

@@ -21,6 +21,14 @@ func warmup(elapsed time.Duration) time.Duration {
 	return min(max(time.Duration(float64(elapsed)*warmupShare), minWarmup), maxWarmup)
 }
 
+// warmupOf is warmup, or 0 for a load of which all counts.
+func warmupOf(l load.Spec, elapsed time.Duration) time.Duration {
+	if countsWhole(l) {
+		return 0
+	}
+	return warmup(elapsed)
+}
+
 // maxWarmupShare is the largest share of a whole run that is warm-up. A fast server answers a given
 // number of requests in less than minWarmup.
 const maxWarmupShare = 0.25
@@ -126,7 +134,7 @@ func UntilPrecise(sla trial.SLA, share float64) Stop {
 
 // stop has the signature of a Stop.
 func (w *stoppingRule) stop(elapsed time.Duration, samples []load.Sample) (bool, string) {
-	warm := warmup(elapsed)
+	warm := warmupOf(w.load, elapsed)
 	rate := stat.Rate(countAnswers(samples, warm, elapsed, rateBlock), rateBlock)
 	w.rate = trial.NumOf(rate.Value)
 	kept, errs := countErrors(samples, warm)

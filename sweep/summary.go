@@ -13,38 +13,29 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// disturbedMachine is the start of warnings and reasons that are about a disturbance.
-const disturbedMachine = "machine busy with other work"
-
 // Summarize returns the result of a run under the load l, with its verdict. why, if not
 // empty, is the reason why the run ended. disturbances are those of its blocks, in order;
 // without them no block is rejected. The target adds the use of resources.
 //
 // Requests planned during the warm-up do not count. Requests planned in rejected blocks
 // count in Counts and in the error rate of the verdict, but not in latencies and
-// throughput.
+// throughput. All of a ramp and of a trace counts.
 func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, disturbances ...Disturbance) trial.Result {
 	total := time.Duration(r.Seconds * float64(time.Second))
-	warm := warmupOfRun(total)
-	cut := rejectDisturbed(disturbances, warm, total)
-	if longer := serviceWarmup(r.Samples, total); longer > warm && cut.blocks.Disturbed == 0 { // a disturbance may look like a warm-up
-		warm = longer
-		cut = rejectDisturbed(disturbances, warm, total)
-	}
-	measured := plannedAfter(r.Samples, warm)
-	kept := cut.keptSamples(measured)
+	part := countedPart(r.Samples, l, total, disturbances)
+	measured, kept := plannedAfter(r.Samples, part.warm), part.kept(r.Samples)
 	out := trial.Result{
-		Seconds: total.Seconds() - warm.Seconds(), WarmupSeconds: warm.Seconds(),
+		Seconds: total.Seconds() - part.warm.Seconds(), WarmupSeconds: part.warm.Seconds(),
 		Counts: counts(measured), Status: statuses(measured), Warnings: []trial.Warning{},
 		Breakdown: breakdown(kept), Batches: batches(kept),
-		Lag: lag(r.Lag), Blocks: cut.blocks,
+		Lag: lag(r.Lag), Blocks: part.blocks,
 	}
 	if r.Planned > 0 {
 		planned := max(r.Planned-(len(r.Samples)-len(measured)), 0)
 		out.Counts.Planned = &planned
 	}
 	out.Counts.Late = r.Late
-	rate, blocks := rateOf(cut.keptSamples(r.Samples), warm, total-totalTime(cut.gaps))
+	rate, blocks := rateOf(part.keptSamples(r.Samples), part.warm, total-totalTime(part.gaps))
 	if len(disturbances) == 0 {
 		out.Blocks.Kept = blocks
 	}
@@ -53,120 +44,12 @@ func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, disturbanc
 	m := stat.Quantiles(latencies(kept, trial.ModelLatency), .5, .9, .99)
 	out.Model = trial.ModelLatencies{P50: trial.NumOf(m[0].Value), P90: trial.NumOf(m[1].Value), P99: trial.NumOf(m[2].Value)}
 	out.QueueTimes = queueTimes(kept)
-	out.Warnings = append(out.Warnings, warnings(r, warm)...)
-	if out.Disturbed() {
-		out.Warnings = append(out.Warnings, trial.Warning{
-			Text: fmt.Sprintf("%s in %d%% of blocks, which are too many to reject", disturbedMachine, 100*cut.blocks.Disturbed/cut.blocks.Kept),
-		})
-	}
+	out.Warnings = append(out.Warnings, warnings(r, part.warm)...)
+	out.Warnings = append(out.Warnings, part.warnings...)
 	out.GeneratorLimited = r.Limited
-	requests := RequestsOf(kept, l, sla.Latency)
-	if len(kept) != len(measured) { // errors in rejected blocks count too
-		all := RequestsOf(measured, l, sla.Latency)
-		requests.Failed, requests.Sent = all.Failed, all.Sent
-	}
-	out.Verdict = Decide(sla, requests, 0, why)
-	out.Held = heldOf(r.Samples, warmupOfRun(total), requests, sla)
-	if out.Counts.Sent == 0 {
-		out.Verdict.ErrorRate = trial.Num{}
-	}
-	if r.Capped {
-		JudgeCapped(&out.Verdict, out.Counts.Errors() > sla.MaxErrorRate, r.Warning)
-	}
-	if out.Verdict.Result == trial.Fail && out.Counts.Errors() <= sla.MaxErrorRate {
-		switch {
-		case mayBeDisturbance(out, kept, sla):
-			out.Verdict.Result, out.Verdict.Why = trial.Undecided, disturbedMachine+", which may be the cause; "+out.Verdict.Why
-		case r.Limited:
-			out.Verdict.Result, out.Verdict.Why = trial.Undecided, r.Warning+"; "+out.Verdict.Why
-		}
-	}
+	j := judgement{Result: &out, run: r, load: l, sla: sla, part: part, total: total}
+	j.judge(why)
 	return out
-}
-
-// disturbanceFactor is the largest median / limit that a disturbance may cause: other processes may
-// use half of the machine, but rarely more for a long time.
-const disturbanceFactor = 2
-
-// mayBeDisturbance reports whether a disturbance may be the cause of a failure: most
-// blocks were disturbed, and half of the requests are not too far above the limit.
-func mayBeDisturbance(out trial.Result, kept []load.Sample, sla trial.SLA) bool {
-	if !out.Disturbed() {
-		return false
-	}
-	median := stat.Quantile(latencies(kept, sla.Latency), .5).Value
-	return median <= disturbanceFactor*ms(sla.Limit)
-}
-
-// The warm-up of service times is detected in means over blocks of warmupBlock, if there
-// are at least minWarmupBlocks. It is removed only if its mean differs from that of the
-// rest by more than minWarmupChange and by more than warmupSDs standard errors.
-const (
-	warmupBlock     = 100 * time.Millisecond
-	minWarmupBlocks = 20
-	minWarmupChange = .05
-	warmupSDs       = 3
-)
-
-// serviceWarmup returns the length of the warm-up of service times, at most half of the
-// time in which requests were sent; 0 if there is none.
-func serviceWarmup(samples []load.Sample, total time.Duration) time.Duration {
-	ends, values := blockServiceTimes(samples, total)
-	n := min(stat.Warmup(values), len(values)/2)
-	if n == 0 || len(values) < minWarmupBlocks {
-		return 0
-	}
-	before, _ := meanSD(values[:n])
-	mean, sd := meanSD(values[n:])
-	if math.Abs(before-mean) <= max(minWarmupChange*mean, warmupSDs*sd/math.Sqrt(float64(n))) {
-		return 0
-	}
-	lastSent := time.Duration(0) // total is much longer if the server is overloaded
-	for i := range samples {
-		lastSent = max(lastSent, samples[i].Planned)
-	}
-	return min(ends[n-1], lastSent/2)
-}
-
-// blockServiceTimes returns the mean service time of each block with answers, and the
-// ends of these blocks. The times are relative to the mean of their batch size, because
-// batch sizes change with the load and so would the times.
-func blockServiceTimes(samples []load.Sample, total time.Duration) (ends []time.Duration, values []float64) {
-	type sum struct{ n, time float64 }
-	sizes := map[int32]sum{}
-	for _, s := range samples {
-		if s.Model > 0 {
-			v := sizes[s.Batch]
-			sizes[s.Batch] = sum{v.n + 1, v.time + float64(s.Model)}
-		}
-	}
-	blocks := make([]sum, total/warmupBlock)
-	for _, s := range samples {
-		i := int((s.Planned + s.Latency) / warmupBlock)
-		if s.Model > 0 && i < len(blocks) {
-			v := sizes[s.Batch]
-			blocks[i].n++
-			blocks[i].time += float64(s.Model) * v.n / v.time
-		}
-	}
-	for i, b := range blocks {
-		if b.n > 0 {
-			ends = append(ends, time.Duration(i+1)*warmupBlock)
-			values = append(values, b.time/b.n)
-		}
-	}
-	return ends, values
-}
-
-// meanSD returns the mean and the standard deviation.
-func meanSD(v []float64) (mean, sd float64) {
-	for _, x := range v {
-		mean += x / float64(len(v))
-	}
-	for _, x := range v {
-		sd += (x - mean) * (x - mean) / float64(len(v))
-	}
-	return mean, math.Sqrt(sd)
 }
 
 func counts(samples []load.Sample) trial.Counts {

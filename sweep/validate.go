@@ -20,6 +20,11 @@ const (
 	maxValidationTime  = time.Minute
 	validationRequests = 10  // factor of the largest number of requests of other trials
 	validationAnswers  = 3.2 // factor of the answers that a pass needs: a run without latencies near the limit needs so many
+
+	// horizonRequests is the largest number of requests of a validation that lasts a horizon: all are in memory, 80 bytes each and their
+	// latencies.
+	horizonRequests = 5_000_000
+	horizonMargin   = time.Second // a run is seen up to its last answer, which may be shortly before its end
 )
 
 // rateReductions are the factors by which a highest rate is reduced for the next validation, one
@@ -36,7 +41,11 @@ func (s *run) reservedTime() time.Duration {
 	if s.Time <= 0 || len(s.ranking().Candidates()) == 0 {
 		return 0
 	}
-	return max(time.Duration(validationShare*float64(s.Time)), s.SLA.Horizon)
+	reserved := time.Duration(validationShare * float64(s.Time))
+	if s.VirtualTime {
+		return reserved // a horizon takes hardly any real time
+	}
+	return max(reserved, s.SLA.Horizon)
 }
 
 // validate measures the best candidate once more, with a new seed and for a long time,
@@ -87,7 +96,7 @@ func (s *run) countValidations() int {
 func (s *run) validationTime() time.Duration {
 	switch {
 	case s.SLA.Horizon > 0:
-		return s.SLA.Horizon
+		return s.SLA.Horizon + horizonMargin
 	case s.Time > 0:
 		return min(time.Duration(validationShare*float64(s.Time)), maxValidationTime)
 	}
@@ -100,7 +109,7 @@ func (s *run) validationLimit(l load.Spec) time.Duration {
 	if s.Duration > 0 {
 		return s.Duration
 	}
-	longest := s.maxDuration(l, max(maxValidationTime, s.SLA.Horizon)+maxWarmup, validationAnswers)
+	longest := s.maxDuration(l, max(maxValidationTime, s.SLA.Horizon+s.SLA.Horizon/8)+maxWarmup, validationAnswers)
 	if s.Time <= 0 {
 		return longest
 	}

@@ -31,6 +31,9 @@ const Version = 1
 // TorchServe is the target that starts a TorchServe on this machine.
 const TorchServe = "torchserve"
 
+// Virtual is the target in virtual time, a simulated device.
+const Virtual = "virtual"
+
 // Unset is a value of Budget.LoadTests: the strategy chooses the number.
 const Unset = -1
 

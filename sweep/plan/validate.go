@@ -184,8 +184,10 @@ func (p Plan) checkSLA(c *fieldErrors) {
 	switch {
 	case s.Horizon < 0 || s.Horizon > maxHorizon:
 		c.add("sla: horizon", "%v is outside 0-%v; 0s is what the budget allows", s.Horizon, maxHorizon)
-	case p.Budget.Time > 0 && s.Horizon >= p.Budget.Time && p.Target != "virtual":
+	case p.Budget.Time > 0 && s.Horizon >= p.Budget.Time && p.Target != Virtual:
 		c.add("sla: horizon", "%v does not fit into the budget of %v: the validation lasts as long as the horizon; give a larger budget", s.Horizon, p.Budget.Time)
+	case s.Horizon > 0:
+		p.checkSeenFor(c, s.Horizon)
 	}
 	switch {
 	case p.Timeout < 0:
@@ -194,6 +196,25 @@ func (p Plan) checkSLA(c *fieldErrors) {
 		c.add("timeout", "%v is not above the limit of %v: no latency above the limit could be measured; 0s follows from the SLA", p.Timeout, s.Limit)
 	}
 }
+
+// checkSeenFor reports what makes a validation shorter than the horizon.
+func (p Plan) checkSeenFor(c *fieldErrors, horizon time.Duration) {
+	switch t := p.Trial; {
+	case t.Requests > 0:
+		c.add("sla: horizon", "a validation of exactly %d requests does not last %v; leave out horizon or trial: requests", t.Requests, horizon)
+	case t.Duration > 0 && t.Duration < horizon+maxTrialWarmup:
+		c.add("sla: horizon", "a validation of exactly %v does not show %v after its warm-up; give a trial: duration of %v or more, or leave it out",
+			t.Duration, horizon, horizon+maxTrialWarmup)
+	}
+	for _, l := range p.Loads {
+		if !p.Question.SeeksRate() && l.Over > 0 && l.Over < horizon {
+			c.add("sla: horizon", "the load lasts %v, so that the promise cannot be seen kept for %v; leave out horizon, or give a longer load", l.Over, horizon)
+		}
+	}
+}
+
+// maxTrialWarmup is the longest part at the start of a trial that does not count, rounded up.
+const maxTrialWarmup = 3 * time.Second
 
 // checkReplicas checks what question replicas needs: one rate.
 func (p Plan) checkReplicas(c *fieldErrors) {
@@ -223,7 +244,7 @@ func (p Plan) checkLoads(c *fieldErrors) {
 // there would be no result. A target in virtual time uses no budget.
 func (p Plan) checkLength(c *fieldErrors, l load.Spec) {
 	b := p.Budget.Time
-	if b <= 0 || l.Over <= b || p.Question.SeeksRate() || p.Target == "virtual" {
+	if b <= 0 || l.Over <= b || p.Question.SeeksRate() || p.Target == Virtual {
 		return
 	}
 	enough := (2*l.Over + l.Over/5).Truncate(time.Second) + 30*time.Second // a trial and its validation

@@ -31,7 +31,7 @@ func CostOf(p plan.Plan, found trial.History) Cost {
 		Percentile: p.SLA.Percentile, Answers: stat.Needed(p.SLA.Percentile / 100),
 		Rate: found.MaxRate(), Budget: p.Budget.Time, MaxRequests: p.Trial.MaxRequests,
 	}
-	if p.Target == "virtual" {
+	if p.Target == plan.Virtual {
 		c.Budget = 0 // the budget limits real time only
 	}
 	slowest := 0.0

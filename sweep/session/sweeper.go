@@ -177,7 +177,7 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 		SLA: p.SLA, Options: info.Options, Bodies: info.Model.Bodies, Seed: unusedSeed(p.Seed, w.carried.Trials), FirstNumber: nextNumber(w.carried.Trials), Resumed: w.carried, Control: w.control,
 		Time: p.Budget.Time, Trials: p.Budget.Trials,
 		Requests: p.Trial.Requests, Duration: p.Trial.Duration, MaxRequests: p.Trial.MaxRequests,
-		Warmup: p.Trial.Warmup, FreshServer: p.NeedsFreshServer(),
+		Warmup: p.Trial.Warmup, FreshServer: p.NeedsFreshServer(), VirtualTime: p.Target == plan.Virtual,
 		Rules: rules,
 		Explain: func(t []trial.Trial, best int) trial.Explanation {
 			why := explainer.Explain(t, best, skipped)

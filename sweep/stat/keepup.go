@@ -42,7 +42,9 @@ type Keeping struct {
 //     limit shows that only once in 15000 runs (the reflection principle);
 //   - it passes if the backlog stayed within a range R and n D is at least 8 R^2.
 //     A backlog without a level, a random walk between two barriers R apart, stays
-//     there with a probability of about exp(-n D pi^2 / 8 R^2), 1 in 20000;
+//     there with a probability of about exp(-n D pi^2 / 8 R^2), 1 in 20000. If D is 2 or
+//     more, what remains of the backlog at the end must be as small as for Poisson
+//     arrivals: n is at least 8 times its square;
 //   - it also passes if the backlog was larger and has decreased to an eighth by
 //     the end: a burst in a trace.
 func KeepsUp(a Arrivals) Keeping {
@@ -60,10 +62,12 @@ func KeepsUp(a Arrivals) Keeping {
 	k := Keeping{Growth: (backlog[keepBlocks-1]+backlog[keepBlocks-2])/2 - (backlog[0]+backlog[1])/2}
 	variance := float64(n) * math.Max(1, a.Dispersion)
 	remaining := backlog[keepBlocks-1] - lowest
+	// The dispersion of a trace whose rate rises at its end is large, and then the backlog that remains shows nothing.
+	settled := a.Dispersion < bursty || float64(n) >= keepPass*remaining*remaining
 	switch span := highest - lowest; {
 	case k.Growth >= keepFail*math.Sqrt(variance):
 		k.Answer, k.Leaning = Fail, Fail
-	case variance >= keepPass*span*span, a.Dispersion >= bursty && remaining <= workedOff*span:
+	case variance >= keepPass*span*span && settled, a.Dispersion >= bursty && remaining <= workedOff*span:
 		k.Answer, k.Leaning = Pass, Pass
 	case a.Dispersion <= 1 && variance >= keepLean*span*span:
 		k.Leaning = Pass

@@ -300,6 +300,10 @@ func TestKeepsUp(t *testing.T) {
 	for i := 1000; i < 2000; i++ {
 		burst[i] += float64(min(i-1000, 2000-i)) / 1000
 	}
+	rise := waits(8000, 0, 5, 5)
+	for i := 4000; i < len(rise); i++ {
+		rise[i] += .06 * float64(i-4000) / 1000
+	}
 	tests := []struct {
 		name       string
 		waits      []float64
@@ -315,6 +319,8 @@ func TestKeepsUp(t *testing.T) {
 		{"a burst that is worked off", burst, 300, stat.Pass, stat.Pass},
 		{"the same from Poisson arrivals", burst, 1, stat.Undecided, stat.Undecided},
 		{"a burst at the end", burst[:1500], 300, stat.Undecided, stat.Undecided},
+		{"a rise at the end, and a dispersion so large that it allows for anything", rise, 1200, stat.Undecided, stat.Undecided},
+		{"bursts, hardly any backlog", waits(3000, 0, 5, 4), 1200, stat.Pass, stat.Pass},
 	}
 	for _, c := range tests {
 		k := stat.KeepsUp(stat.Arrivals{Waits: c.waits, Rate: 1000, Dispersion: c.dispersion})

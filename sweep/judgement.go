@@ -1,0 +1,110 @@
+package sweep
+
+import (
+	"fmt"
+	"time"
+
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/stat"
+	"sweetspot/sweep/trial"
+)
+
+// judgement adds the verdict to the result of a run.
+type judgement struct {
+	*trial.Result
+	run   load.Result
+	load  load.Spec
+	sla   trial.SLA
+	part  part
+	total time.Duration
+}
+
+// judge decides with the requests that count. why, if not empty, is why the run ended.
+func (j judgement) judge(why string) {
+	requests := j.requests(j.part)
+	j.Verdict = Decide(j.sla, requests, 0, why)
+	j.Held = heldOf(j.run.Samples, j.part.usual, requests, j.sla)
+	if j.Counts.Sent == 0 {
+		j.Verdict.ErrorRate = trial.Num{}
+	}
+	if j.run.Capped {
+		JudgeCapped(&j.Verdict, j.tooManyErrors(), j.run.Warning)
+	}
+	switch {
+	case j.Verdict.Result == trial.Pass:
+		j.doubt(j.againstPass())
+	case j.Verdict.Result == trial.Fail && !j.tooManyErrors():
+		j.doubt(j.againstFail())
+	}
+}
+
+// doubt makes the verdict undecided for a reason; "" is none.
+func (j judgement) doubt(why string) {
+	if why != "" {
+		j.Verdict.Result, j.Verdict.Why = trial.Undecided, why+"; "+j.Verdict.Why
+	}
+}
+
+func (j judgement) tooManyErrors() bool { return j.Counts.Errors() > j.sla.MaxErrorRate }
+
+// requests returns the requests of a part. Errors in rejected blocks count too.
+func (j judgement) requests(p part) Requests {
+	measured := plannedAfter(j.run.Samples, p.warm)
+	kept := p.keptSamples(measured)
+	r := RequestsOf(kept, j.load, j.sla.Latency)
+	if len(kept) != len(measured) {
+		all := RequestsOf(measured, j.load, j.sla.Latency)
+		r.Failed, r.Sent = all.Failed, all.Sent
+	}
+	return r
+}
+
+// againstPass returns why a pass is not certain; "" if it is. The promise must be seen kept for its horizon. And what was
+// removed as a warm-up of service times may also have been a slow phase, so it must not break the promise.
+func (j judgement) againstPass() string {
+	if seen := j.total - j.part.usual; seen < j.sla.Horizon {
+		return fmt.Sprintf("seen for %v of the horizon of %v", seen.Round(time.Second), j.sla.Horizon)
+	}
+	if j.part.warm <= j.part.usual {
+		return ""
+	}
+	longer := j.part
+	longer.warm = longer.usual
+	r := j.requests(longer)
+	value := stat.Quantile(r.Values, j.sla.Percentile/100).Value
+	if value <= ms(j.sla.Limit) && r.errorRate() <= j.sla.MaxErrorRate {
+		return ""
+	}
+	return fmt.Sprintf("the first %.1f s may be a warm-up, and with them the promise is broken: P%g %.1f ms, %s failed",
+		j.part.warm.Seconds(), j.sla.Percentile, value, formatPercent(r.errorRate()))
+}
+
+// againstFail returns why a failure that is not one by errors is not certain; "" if it is.
+func (j judgement) againstFail() string {
+	switch {
+	case j.mayBeDisturbance():
+		return disturbedMachine + ", which may be the cause"
+	case j.run.Limited:
+		return j.run.Warning
+	}
+	return ""
+}
+
+// disturbanceFactor is the largest median / limit that a disturbance may cause: other processes may
+// use half of the machine, but rarely more for a long time.
+const disturbanceFactor = 2
+
+// mayBeDisturbance reports whether a disturbance may be the cause of a failure: most
+// blocks were disturbed, and half of the requests are not too far above the limit. Of a load that counts as a whole, it
+// may also be the cause if the undisturbed blocks alone do not fail.
+func (j judgement) mayBeDisturbance() bool {
+	kept := j.part.kept(j.run.Samples)
+	if stat.Quantile(latencies(kept, j.sla.Latency), .5).Value > disturbanceFactor*ms(j.sla.Limit) {
+		return false
+	}
+	if j.Disturbed() || len(j.part.ignored) == 0 {
+		return j.Disturbed()
+	}
+	undisturbed := part{rejection: rejectAll(j.part.ignored, 0, j.total)}
+	return Decide(j.sla, j.requests(undisturbed), 0, "").Result != trial.Fail
+}
