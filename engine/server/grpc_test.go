@@ -200,7 +200,7 @@ func TestGRPCStream(t *testing.T) {
 
 // A call whose message does not come is ended.
 func TestGRPCSlowClient(t *testing.T) {
-	a, _ := grpcServer(t, func(c *server.Config) { c.BodyTime = 20 * time.Millisecond })
+	a, _ := grpcServer(t, func(c *server.Config) { c.BodyTime = time.Second })
 	stream, err := connect(t, a.GRPC).NewStream(t.Context(), &rpc.StreamDesc{ClientStreams: true}, pb.InferenceAPIsService_Predictions_FullMethodName)
 	if err != nil {
 		t.Fatal(err)

@@ -96,6 +96,7 @@ func runSession(t *testing.T, d session.Target, do func(s *session.Session, swee
 // and is valid only for the settings in force.
 func TestBare(t *testing.T) {
 	d := &profiledDevice{device: newDevice()}
+	d.applyTime = 100 * ms
 	runSession(t, d, func(s *session.Session, _, live *memoryRecordings) {
 		snap := s.Snapshot()
 		if got := snap.Internals.BareRate(snap.Settings).Or(0); got != 600 {

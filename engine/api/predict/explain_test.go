@@ -160,7 +160,7 @@ func TestExplainCancelled(t *testing.T) {
 // An explanation that finds no room in the queue for long is refused with what to do.
 func TestExplainWithoutRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e, s, p := loadSlow(t, 8, 4, 1)
+		e, s, p := loadSlow(t, 8, 5, 1)
 		ctx, stop := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		for range 4 { // one runs, and three wait: more than half of the queue

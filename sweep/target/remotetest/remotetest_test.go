@@ -289,7 +289,13 @@ func TestServer(t *testing.T) {
 		}
 		return r.Throughput.Value.Or(0)
 	}
-	one, two, batched := rate("instances=1 max_batch_size=1"), rate("instances=2 max_batch_size=1"), rate("instances=1 max_batch_size=8")
+	var one, two, batched float64
+	for range 3 { // the load of the machine may change between the three
+		one, two, batched = rate("instances=1 max_batch_size=1"), rate("instances=2 max_batch_size=1"), rate("instances=1 max_batch_size=8")
+		if two >= 1.2*one && batched >= 1.5*one {
+			break
+		}
+	}
 	if two < 1.2*one || batched < 1.5*one { // on an idle machine 2 and 5
 		t.Errorf("%.0f/s with one instance, %.0f/s with two, %.0f/s in batches", one, two, batched)
 	}
