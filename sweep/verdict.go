@@ -193,6 +193,8 @@ func decide(sla trial.SLA, r Requests, minTime time.Duration) decision {
 	case tail.Answer != stat.Pass:
 	case errs.Answer == stat.Undecided:
 		d.why, d.byPercentile = "the error rate is "+errs.Why, false
+	case keep.Answer == stat.Undecided && keep.Unended:
+		d.why, d.byPercentile = "the queue was longer at the end of the load than before, so that it cannot be told whether answers keep up; a load that goes on for longer would show it", false
 	case keep.Answer == stat.Undecided:
 		d.why, d.byPercentile = fmt.Sprintf("too few requests to decide whether answers keep up with %.0f requests/s", r.loadRate()), false
 	}

@@ -28,6 +28,7 @@ type Keeping struct {
 	Answer  Answer
 	Leaning Answer
 	Growth  float64 // requests by which the backlog has grown from the first tenth of the run to the last
+	Unended bool    // of bursty arrivals: a backlog remained at the end, so that it may have been about to grow
 }
 
 // KeepsUp decides whether a server answers as many requests as arrive.
@@ -71,6 +72,8 @@ func KeepsUp(a Arrivals) Keeping {
 		k.Answer, k.Leaning = Pass, Pass
 	case a.Dispersion <= 1 && variance >= keepLean*span*span:
 		k.Leaning = Pass
+	default:
+		k.Unended = !settled
 	}
 	return k
 }
