@@ -205,8 +205,10 @@ func (s *holding) period(ctx context.Context) (trial.HoldPeriod, error) {
 
 // run sends the load of a period.
 func (s *holding) run(ctx context.Context, n int, length time.Duration) (trial.Result, error) {
+	sla := s.SLA
+	sla.Horizon = 0 // a period is a part of the time
 	return s.Target.Measure(ctx, Measurement{
-		Load: s.Load, Seed: s.Seed ^ holdSeed + uint64(n), SLA: s.SLA, Time: length,
+		Load: s.Load, Seed: s.Seed ^ holdSeed + uint64(n), SLA: sla, Time: length,
 		Stop: func(elapsed time.Duration, _ []load.Sample) (bool, string) { return elapsed >= length, "" },
 		Progress: func(elapsed time.Duration, samples []load.Sample) {
 			if n > 0 {

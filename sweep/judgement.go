@@ -23,7 +23,7 @@ type judgement struct {
 func (j judgement) judge(why string) {
 	requests := j.requests(j.part)
 	j.Verdict = Decide(j.sla, requests, 0, why)
-	j.Held = heldOf(j.run.Samples, j.part.usual, requests, j.sla)
+	j.Held = heldOf(j.run.Samples, j.part.usual, j.undisturbed(requests), j.sla)
 	if j.Counts.Sent == 0 {
 		j.Verdict.ErrorRate = trial.Num{}
 	}
@@ -105,6 +105,14 @@ func (j judgement) mayBeDisturbance() bool {
 	if j.Disturbed() || len(j.part.ignored) == 0 {
 		return j.Disturbed()
 	}
-	undisturbed := part{rejection: rejectAll(j.part.ignored, 0, j.total)}
-	return Decide(j.sla, j.requests(undisturbed), 0, "").Result != trial.Fail
+	return Decide(j.sla, j.undisturbed(Requests{}), 0, "").Result != trial.Fail
+}
+
+// undisturbed returns the requests outside of the disturbed blocks, of a load that counts as a whole; of another one the
+// requests that count, which are given.
+func (j judgement) undisturbed(counted Requests) Requests {
+	if len(j.part.ignored) == 0 {
+		return counted
+	}
+	return j.requests(part{rejection: rejectAll(j.part.ignored, 0, j.total)})
 }

@@ -150,3 +150,13 @@ func TestRefusedAtStart(t *testing.T) {
 		}
 	}
 }
+
+// TestHeldTrace: what a hold must know of the undisturbed time of a trace is without its disturbed blocks, although all of it counts
+// for the verdict.
+func TestHeldTrace(t *testing.T) {
+	r := phasedRun(phase{50 * time.Second, 10 * ms, 30 * ms, 10 * ms}, phase{53 * time.Second, ms, 350 * ms, 10 * ms}, phase{100 * time.Second, 10 * ms, 30 * ms, 10 * ms})
+	out := sweep.Summarize(r, trace, percent, "", disturbedBetween(49*time.Second, 54*time.Second)...)
+	if u, all := out.Held.Undisturbed, out.Held.All; u.Over != 0 || all.Over < 1000 || u.N >= all.N {
+		t.Errorf("undisturbed %+v, all %+v", u, all)
+	}
+}
