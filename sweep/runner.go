@@ -255,7 +255,8 @@ func asRecorded[T any](v T) T {
 	return out
 }
 
-// recordFailure marks the trial as failed if its apply or its measurement returned an error.
+// recordFailure marks the trial as failed if its apply or its measurement returned an error. It has no verdict if the
+// error is no evidence about the server.
 func (s *run) recordFailure(t *trial.Trial, err error) error {
 	if err == nil {
 		s.deaths = 0
@@ -263,7 +264,9 @@ func (s *run) recordFailure(t *trial.Trial, err error) error {
 	}
 	t.Error = err.Error()
 	t.Verdict = JudgeInterval(s.SLA, unmeasured, 0, "not measured: "+err.Error())
-	t.Verdict.Result = trial.Fail
+	if !isNoEvidence(err) {
+		t.Verdict.Result = trial.Fail
+	}
 	if !errors.Is(err, ErrEngineDied) {
 		return nil
 	}

@@ -129,7 +129,7 @@ func TestRankByObjectiveAndConstraints(t *testing.T) {
 		{"throughput", rank.Rules{}, []int{3, 2, 1}},
 		{"fewest workers", rank.Rules{Objective: plan.FewestWorkers}, []int{1, 2, 3}},
 		{"energy; not measured is last", rank.Rules{Objective: plan.RequestsPerJoule}, []int{1, 2, 3}},
-		{"memory; not measured meets the constraint", rank.Rules{Constraints: plan.Constraints{MemoryMB: 1000}}, []int{3, 1, 2}},
+		{"memory; not measured does not meet the constraint", rank.Rules{Constraints: plan.Constraints{MemoryMB: 1000}}, []int{1, 3, 2}},
 	} {
 		if diff := cmp.Diff(c.want, numbers(trials, c.rules.Rank(trials))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)

@@ -146,6 +146,8 @@ func (x Explainer) headlineText(t trial.Trial) string {
 	switch {
 	case x.Rules.Meets(t):
 		return fmt.Sprintf("Trial %d (%v) does %s, %s the limit of %g ms.", t.N, t.Settings, figures, distanceText(v), v.LimitMS)
+	case t.Error != "":
+		return fmt.Sprintf("No setting keeps the promise. Nearest is trial %d (%v), but %s.", t.N, t.Settings, v.Why)
 	case v.Result == trial.Pass:
 		return fmt.Sprintf("No setting keeps the constraints. Nearest is trial %d (%v): it uses %s MB, and %s MB on the GPU.",
 			t.N, t.Settings, t.Use.RSSMB.Text(0), t.Use.GPU.MemoryMB.Text(0))
