@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/engine/knob"
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
@@ -137,8 +138,19 @@ func TestRankByObjectiveAndConstraints(t *testing.T) {
 	}
 	p := plan.Default()
 	p.Objective, p.Constraints.MemoryMB = plan.FewestWorkers, 7
-	if got, want := rank.RulesOf(p), (rank.Rules{Objective: plan.FewestWorkers, Constraints: plan.Constraints{MemoryMB: 7}}); got != want {
-		t.Errorf("RulesOf = %+v, want %+v", got, want)
+	one := rank.Rules{Objective: plan.FewestWorkers, Constraints: plan.Constraints{MemoryMB: 7}}
+	if diff := cmp.Diff(one, rank.RulesOf(p)); diff != "" {
+		t.Errorf("RulesOf (-want +got):\n%s", diff)
+	}
+	p.Loads = []load.Spec{{Concurrency: 10}, {Mode: load.Open, Rate: 200}}
+	several := one
+	several.Loads = p.Loads
+	if diff := cmp.Diff(several, rank.RulesOf(p)); diff != "" {
+		t.Errorf("RulesOf with two loads (-want +got):\n%s", diff)
+	}
+	p.Question = plan.Capacity
+	if r := rank.RulesOf(p); r.Loads != nil {
+		t.Errorf("loads of a search for the highest rate: %v", r.Loads)
 	}
 }
 

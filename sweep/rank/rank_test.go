@@ -43,8 +43,10 @@ var (
 	live       = role(trial.RoleLive)
 	disturbed  = func(t *trial.Trial) { t.Blocks.Disturbed = 7 }
 	limited    = func(t *trial.Trial) { t.GeneratorLimited = true }
-	died       = func(t *trial.Trial) { t.Error, t.Verdict.Result, t.Verdict.Why = "engine died", trial.Fail, "not measured: engine died" }
-	unrelated  = func(t *trial.Trial) { t.Error, t.Verdict = "interrupted", trial.Verdict{} }
+	died       = func(t *trial.Trial) {
+		t.Error, t.Verdict.Result, t.Verdict.Why = "engine died", trial.Fail, "not measured: engine died"
+	}
+	unrelated = func(t *trial.Trial) { t.Error, t.Verdict = "interrupted", trial.Verdict{} }
 )
 
 // row returns the only row of the trials.
@@ -265,7 +267,9 @@ func TestNarrow(t *testing.T) {
 func TestMemoryOfAllRuns(t *testing.T) {
 	rss := func(mb float64) func(*trial.Trial) { return func(t *trial.Trial) { t.Use.RSSMB = trial.NumOf(mb) } }
 	bound := func(t *trial.Trial) { t.Use.RSSIsBound = true }
-	gpu := func(mb float64) func(*trial.Trial) { return func(t *trial.Trial) { t.Use.GPU.MemoryMB = trial.NumOf(mb) } }
+	gpu := func(mb float64) func(*trial.Trial) {
+		return func(t *trial.Trial) { t.Use.GPU.MemoryMB = trial.NumOf(mb) }
+	}
 	onGPU := func(t *trial.Trial) { t.Settings.Device = "gpu" }
 	memory, ofGPU := plan.Constraints{MemoryMB: 100}, plan.Constraints{GPUMemoryMB: 100}
 	type T = []trial.Trial

@@ -3,6 +3,7 @@ package rank
 import (
 	"math"
 
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
 )
@@ -12,6 +13,7 @@ import (
 type Rules struct {
 	Objective   plan.Objective
 	Constraints plan.Constraints
+	Loads       []load.Spec   // several loads of the plan, under each of which settings must keep the promise; nil if it has one, or seeks a rate
 	Question    plan.Question // for capacity the rate of the load counts instead of the throughput
 	Rate        float64       // for replicas: the rate of all replicas together; 0 for other questions
 	AcceptFP16  bool          // FP16 may be chosen although its outputs disagree with those of FP32
@@ -20,8 +22,11 @@ type Rules struct {
 // RulesOf returns the rules of a plan.
 func RulesOf(p plan.Plan) Rules {
 	r := Rules{Objective: p.Objective, Constraints: p.Constraints, Question: p.Question, AcceptFP16: p.AcceptFP16}
-	if p.Question == plan.Replicas && len(p.Loads) > 0 {
+	switch {
+	case p.Question == plan.Replicas && len(p.Loads) > 0:
 		r.Rate = p.Loads[0].Rate
+	case !p.Question.SeeksRate() && len(p.Loads) > 1:
+		r.Loads = p.Loads
 	}
 	return r
 }
@@ -102,6 +107,12 @@ func (r Rules) Beats(a, b trial.Trial) bool {
 		}
 	}
 	return false
+}
+
+// equal reports whether two trials are equal within noise in the first criterion.
+func (r Rules) equal(a, b trial.Trial) bool {
+	x, y := r.criteria()[0](a), r.criteria()[0](b)
+	return x.low <= y.high && y.low <= x.high
 }
 
 // sortKeyOf returns a sort key from numbers of which a lower one is better. A missing end is open; a
