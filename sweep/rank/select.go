@@ -73,7 +73,7 @@ func (k Ranking) ConfirmedBelow(r Row) (lower Row, ok bool) {
 		return Row{}, false
 	}
 	for _, o := range k.Rows {
-		if o.Validated && k.rowKey(o.Joined) == k.rowKey(r.Joined) && o.Joined.Load.Rate < r.Joined.Load.Rate &&
+		if o.Validated && k.Rules.Meets(o.Joined) && k.rowKey(o.Joined) == k.rowKey(r.Joined) && o.Joined.Load.Rate < r.Joined.Load.Rate &&
 			(!ok || o.Joined.Load.Rate > lower.Joined.Load.Rate) {
 			lower, ok = o, true
 		}
