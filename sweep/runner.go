@@ -79,7 +79,7 @@ var ErrAborted = errors.New("aborted")
 const (
 	minDuration      = 1500 * time.Millisecond
 	usualMaxDuration = 20 * time.Second
-	validationShare  = 0.15 // share of the budget for the validation of the best settings
+	validationShare  = 0.15 // share of the budget for the validation of the best settings under one load
 )
 
 // Run runs the sweep until the strategy has no more points, the budget is used up, or ctx
@@ -201,7 +201,7 @@ func (s *run) timeLimit(l load.Spec) time.Duration {
 	}
 	left := s.Time - time.Since(s.begin) - s.pendingAnswersTime(l)
 	points := max(1, s.Strategy.Left()+1) + s.controlsLeft
-	share := time.Duration(float64(left)*(1-validationShare))/time.Duration(points) - 200*time.Millisecond
+	share := s.searchTime(left)/time.Duration(points) - 200*time.Millisecond
 	return min(max(share, minDuration), longest, max(left, minDuration))
 }
 

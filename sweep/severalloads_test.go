@@ -1,8 +1,10 @@
 package sweep_test
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sweetspot/engine/knob"
@@ -83,4 +85,38 @@ func TestLoadThatFails(t *testing.T) {
 	if out.Choice.Settings.BatchSize != 8 || !strings.Contains(out.Choice.Why.Text, "under concurrency 16 it FAILs") {
 		t.Errorf("choice %v: %s", out.Choice.Settings, out.Choice.Why.Text)
 	}
+}
+
+// slow is a device whose measurements last as long as they may, validations as long as they must.
+type slow struct{ device }
+
+func (d *slow) Measure(_ context.Context, m sweep.Measurement) (trial.Result, error) {
+	time.Sleep(min(m.Time, 18*time.Second))
+	v := trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 100, ValueMS: trial.NumOf(50), HighMS: trial.NumOf(60)}
+	return trial.Result{Throughput: trial.Estimate{Value: trial.NumOf(100)}, Verdict: v}, nil
+}
+
+// TestBudgetOfSeveralLoads: a budget has the time for all points and for a validation under each load.
+func TestBudgetOfSeveralLoads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &memoryRecorder{}
+		r := underLoads(n, 100*ms, load.Spec{Concurrency: 8}, load.Spec{Concurrency: 16}, load.Spec{Concurrency: 4})
+		var points []plan.Point
+		for _, batch := range []int{4, 8} {
+			for _, l := range r.Rules.Loads {
+				s := knob.Default(knob.TorchServe)
+				s.BatchSize = batch
+				points = append(points, plan.Point{Settings: s, Load: l, Role: trial.RoleLoad})
+			}
+		}
+		r.Target, r.Strategy, r.Time = &slow{}, &fixedPoints{points}, 2*time.Minute
+		begin := time.Now()
+		out, err := r.Run(t.Context())
+		if err != nil || out.Choice == nil || out.Ended != "" || len(n.trials) != 6+3 || time.Since(begin) > 2*time.Minute {
+			t.Fatalf("%d trials in %v, ended %q, %v; want 9 within two minutes", len(n.trials), time.Since(begin), out.Ended, err)
+		}
+		if strings.Contains(out.Choice.Why.Text, "under concurrency") {
+			t.Errorf("choice: %s", out.Choice.Why.Text)
+		}
+	})
 }

@@ -36,17 +36,24 @@ func (s *run) reservedTime() time.Duration {
 	if s.Time <= 0 || len(s.ranking().Candidates()) == 0 {
 		return 0
 	}
-	n := s.loads()
-	horizons := min(time.Duration(n)*s.SLA.Horizon, s.Time/2)
-	return max(time.Duration(float64(n)*s.shareOfValidation()*float64(s.Time)), horizons, s.SLA.Horizon)
+	horizons := min(time.Duration(s.loads())*s.SLA.Horizon, s.Time/2)
+	return max(time.Duration(s.reservedShare()*float64(s.Time)), horizons, s.SLA.Horizon)
 }
 
 // loads returns under how many loads the best settings are validated.
 func (s *run) loads() int { return max(1, len(s.Rules.Loads)) }
 
-// shareOfValidation returns the share of the budget for the validation under one load. All together have at most half
-// of the budget.
-func (s *run) shareOfValidation() float64 { return min(validationShare, .5/float64(s.loads())) }
+// searchTime returns how much of the remaining time the search may use. With one load it may use some of the time for the
+// validation in the end, which then is shorter. With several it may not, because the last of them would not be validated.
+func (s *run) searchTime(left time.Duration) time.Duration {
+	if s.loads() == 1 {
+		return time.Duration((1 - validationShare) * float64(left))
+	}
+	return max(left-time.Duration(s.reservedShare()*float64(s.Time)), 0)
+}
+
+// reservedShare returns the share of the budget for the validation under all loads, at most half of it.
+func (s *run) reservedShare() float64 { return min(validationShare*float64(s.loads()), .5) }
 
 // validate measures the best candidate once more, with a new seed and for a long time,
 // because the best of many noisy trials is often better than the setting really is. If it
@@ -102,7 +109,7 @@ func (s *run) validationTime() time.Duration {
 	case s.SLA.Horizon > 0:
 		return s.SLA.Horizon
 	case s.Time > 0:
-		return min(time.Duration(s.shareOfValidation()*float64(s.Time)), maxValidationTime)
+		return min(time.Duration(s.reservedShare()/float64(s.loads())*float64(s.Time)), maxValidationTime)
 	}
 	return maxValidationTime
 }
