@@ -1,9 +1,11 @@
 package profiles
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
@@ -13,7 +15,7 @@ import (
 )
 
 // analysis is the analysis of the parts of a merge: which of their trials are copies, and
-// which of their choices are candidates for the choice of the merged profile.
+// which of their choices and validations count for the choice of the merged profile.
 type analysis struct {
 	plan plan.Plan
 	sla  trial.SLA
@@ -24,15 +26,11 @@ type analysis struct {
 	copiedProbes   [][]bool      // its probes that an earlier part has too
 	rejectedChoice []string      // why its choice is left out; "" if it is kept or there is none
 
-	trials     []trial.Trial // all trials without the copies, with new numbers and the verdicts for the common promise
-	candidates []candidate
-	shards     *Shards // nil if the parts are no shards
-}
-
-// candidate is the trial that a part would choose, with the reasons of its choice.
-type candidate struct {
-	trial.Trial
-	why trial.Explanation
+	trials  []trial.Trial             // all trials without the copies, with new numbers and the verdicts for the common promise
+	chosen  map[int]trial.Explanation // the choices of the parts that are not left out, by the new numbers of their trials
+	usable  map[int]bool              // new numbers of the trials whose validations count
+	ranking rank.Ranking              // of trials
+	shards  *Shards                   // nil if the parts are no shards
 }
 
 // analyze analyzes the parts, in their order. The plan of the first one is the plan of the
@@ -44,29 +42,24 @@ func analyze(parts []*Profile) analysis {
 	for _, p := range parts {
 		a.add(p, trials, probes)
 	}
+	a.chosen, a.usable = map[int]trial.Explanation{}, map[int]bool{}
+	a.ranking = rank.New(rank.RulesOf(a.plan), a.trials)
 	for i, p := range parts {
-		c, why := a.candidate(p, a.number[i], resumer(parts, p))
-		c, why = a.ofShard(p, c, why)
-		if c != nil {
-			a.candidates = append(a.candidates, *c)
+		a.rejectedChoice = append(a.rejectedChoice, a.addChoice(p, a.number[i], resumer(parts, p)))
+		for _, t := range p.Trials {
+			if n := a.number[i][t.N]; a.counts(p) {
+				a.usable[n] = true
+			}
 		}
-		a.rejectedChoice = append(a.rejectedChoice, why)
 	}
 	return a
 }
 
-// ofShard returns the candidate of a part that is a shard. It has none if the machines of the shards cannot be
-// compared, or if the shard was cut before it validated its best setting. Other parts keep theirs.
-func (a *analysis) ofShard(p *Profile, c *candidate, why string) (*candidate, string) {
+// counts reports whether the validations of a part count. Those of shards do not if the machines of the shards cannot be
+// compared, nor if the shard was cut before it validated its best setting.
+func (a *analysis) counts(p *Profile) bool {
 	_, chosen := p.Choice()
-	switch {
-	case c == nil || a.shards == nil:
-	case a.shards.Why != "" && chosen:
-		return nil, fmt.Sprintf("the choice of %s is left out: %s", p.Header.ID, a.shards.Why)
-	case a.shards.Why != "" || p.Header.Shard != nil && !chosen:
-		return nil, why
-	}
-	return c, why
+	return a.shards == nil || a.shards.Why == "" && (p.Header.Shard == nil || chosen)
 }
 
 // resumer returns the part that resumes p, nil if there is none.
@@ -132,48 +125,30 @@ func key(of ...any) string {
 	return string(text)
 }
 
-// candidate returns the choice of a part, or, if it has none, its best setting that a validation
-// confirmed: as in a sweep, no other one is recommended. by is the part that resumes it, nil if
-// there is none. If the choice of the part is left out, why says the reason.
-func (a *analysis) candidate(p *Profile, number map[int]int, by *Profile) (c *candidate, why string) {
+// addChoice adds the choice of a part to the choices that count. If it does not, why says the reason. by is the part that
+// resumes it, nil if there is none.
+func (a *analysis) addChoice(p *Profile, number map[int]int, by *Profile) (why string) {
 	choice, chosen := p.Choice()
+	n := number[choice.N]
+	if !chosen || n == 0 && by == nil {
+		return ""
+	}
+	rejected := fmt.Sprintf("the choice of %s is left out: ", p.Header.ID)
 	if by != nil {
-		if chosen {
-			why = fmt.Sprintf("the choice of %s is left out: %s resumes it", p.Header.ID, by.Header.ID)
-		}
-		return nil, why
+		return rejected + by.Header.ID + " resumes it"
 	}
-	t, ok := a.chosenTrial(p, choice, number)
-	if !ok {
-		return nil, ""
-	}
-	fails, n := a.failsAnywhere(t)
+	t := a.trials[n-1]
+	fails, failing := a.failsAnywhere(t)
 	switch {
-	case t.Verdict.Result == trial.Pass && !fails:
-		return &candidate{t, choice.Why}, ""
-	case !chosen:
-		return nil, ""
 	case fails:
-		return nil, fmt.Sprintf("the choice of %s is left out: trial %d fails with its settings", p.Header.ID, n)
+		return rejected + fmt.Sprintf("trial %d fails with its settings", failing)
+	case t.Verdict.Result != trial.Pass:
+		return rejected + "its trial is not known to keep the promise of the others"
+	case !a.counts(p):
+		return rejected + a.shards.Why
 	}
-	return nil, fmt.Sprintf("the choice of %s is left out: its trial is not known to keep the promise of the others", p.Header.ID)
-}
-
-// chosenTrial returns the trial of a part's choice, or, if it has none, the last validation of the setting that
-// its trials would recommend; false if there is none.
-func (a *analysis) chosenTrial(p *Profile, choice trial.Choice, number map[int]int) (trial.Trial, bool) {
-	if n := number[choice.N]; n > 0 {
-		return a.trials[n-1], true
-	}
-	var all []trial.Trial
-	for _, t := range p.Trials {
-		all = append(all, a.trials[number[t.N]-1])
-	}
-	row, ok := rank.New(rank.RulesOf(a.plan), all).Chosen()
-	if !ok {
-		return trial.Trial{}, false
-	}
-	return all[row.Representative], true
+	a.chosen[n] = choice.Why
+	return ""
 }
 
 // setting is what two trials have in common if one verdict contradicts the other.
@@ -202,49 +177,114 @@ func (a *analysis) failsAnywhere(t trial.Trial) (bool, int) {
 	return true, a.trials[i].N
 }
 
-// rank returns the indexes of trials, best first by the rules of the plan.
-func (a *analysis) rank(trials []trial.Trial) []int { return rank.RulesOf(a.plan).Rank(trials) }
-
-// best returns the best candidate by the rules of the plan, and the numbers of the others,
-// best first.
-func (a *analysis) best() (best *candidate, runners []int) {
-	var trials []trial.Trial
-	for _, c := range a.candidates {
-		trials = append(trials, c.Trial)
+// best returns the best row that may be recommended, by the rules of the plan, as in a sweep. The other ones are the
+// runners-up, best first. As in a sweep, a validation must have confirmed it, or a part has chosen it.
+func (a *analysis) best() (best rank.Row, runners []int, ok bool) {
+	accept := func(r rank.Row) bool { return a.whyNot(r) == "" }
+	if best, ok = a.ranking.ChosenOf(accept); !ok {
+		return best, nil, false
 	}
-	for _, i := range a.rank(trials) {
-		if best == nil {
-			best = &a.candidates[i]
-		} else {
-			runners = append(runners, a.candidates[i].N)
+	for _, r := range a.ranking.Candidates() {
+		if accept(r) && a.numberOf(r) != a.numberOf(best) {
+			runners = append(runners, a.numberOf(r))
 		}
 	}
-	return best, runners
+	return best, runners, true
+}
+
+// whyNot says why a row that meets the promise may not be recommended; "" if it may.
+func (a *analysis) whyNot(r rank.Row) string {
+	if _, chosen := a.choiceIn(r); chosen && r.Verdict().Result == trial.Pass {
+		return ""
+	}
+	fails, n := a.failsAnywhere(r.Joined)
+	usable := slices.ContainsFunc(r.Runs, func(i int) bool {
+		return a.trials[i].Role == trial.RoleValidation && a.usable[a.trials[i].N]
+	})
+	switch {
+	case !r.Validated:
+		return "it was not validated"
+	case fails:
+		return fmt.Sprintf("trial %d fails with its settings", n)
+	case !usable:
+		return cmp.Or(a.shards.Why, "its shard ended before it chose a setting")
+	}
+	return ""
+}
+
+// choiceIn returns the number of the trial of a row that a part has chosen; false if there is none.
+func (a *analysis) choiceIn(r rank.Row) (n int, ok bool) {
+	for _, i := range r.Runs {
+		if _, chosen := a.chosen[a.trials[i].N]; chosen {
+			n, ok = a.trials[i].N, true
+		}
+	}
+	return n, ok
+}
+
+// numberOf returns the number of the trial that stands for a row: that of a choice, or else its last validation.
+func (a *analysis) numberOf(r rank.Row) int {
+	if n, ok := a.choiceIn(r); ok {
+		return n
+	}
+	return r.Joined.N
+}
+
+// passedOver says of the validated rows that are ranked before the choice why they are not chosen.
+func (a *analysis) passedOver(best rank.Row) (out []string) {
+	for i, r := range a.ranking.InOrder() {
+		if r.Joined.N == best.Joined.N {
+			break
+		}
+		if r.Validated && a.ranking.Rules.Meets(r.Joined) {
+			out = append(out, fmt.Sprintf("rank %d is validated and is not the best: %s", i+1, a.whyPassedOver(r)))
+		}
+	}
+	return out
+}
+
+func (a *analysis) whyPassedOver(r rank.Row) string {
+	if why := a.whyNot(r); why != "" {
+		return why
+	}
+	if others := a.ranking.DescribeOtherLoads(r); len(others) > 0 {
+		return strings.Join(others, "; ")
+	}
+	if _, narrow := a.ranking.ConfirmedBelow(r); narrow {
+		return "it passed narrowly, so that a lower rate was validated"
+	}
+	return "its settings failed or were not confirmed at this rate or a lower one"
 }
 
 // choice returns the choice of the merged profile.
-func (m *merger) choice(c candidate, runners []int) trial.Choice {
+func (m *merger) choice(r rank.Row, runners []int) trial.Choice {
+	n := m.numberOf(r)
+	t, part := m.trials[n-1], m.chosen[n]
 	why := trial.Explanation{
-		Text: "the best of the parts' choices", Limit: c.why.Limit, RunnersUp: runners,
-		HighestRPS: c.why.HighestRPS, PlanRPS: c.why.PlanRPS,
+		Text: "the best of the parts' choices", Limit: part.Limit, RunnersUp: append([]int{}, runners...),
+		HighestRPS: part.HighestRPS, PlanRPS: part.PlanRPS,
 	}
-	if v := c.Verdict; v.LimitMS > 0 {
-		why.Headroom = trial.NumOf(1 - v.ValueMS.Or(c.Latency.P99.Value.Or(0))/v.LimitMS)
+	if v := t.Verdict; v.LimitMS > 0 {
+		why.Headroom = trial.NumOf(1 - v.ValueMS.Or(t.Latency.P99.Value.Or(0))/v.LimitMS)
 	}
-	return trial.Choice{At: m.at, N: c.N, By: "merge", Settings: c.Settings, Why: why}
+	if others := m.ranking.DescribeOtherLoads(r); len(others) > 0 {
+		why.Text += "."
+		why.Add("validated", strings.Join(others, "; "))
+	}
+	return trial.Choice{At: m.at, N: n, By: "merge", Settings: t.Settings, Why: why}
 }
 
 // The exit codes of a sweep.
 const yes, no, cannotTell = 0, 2, 3
 
-// exit returns the exit code of the merged sweep: 0 if a setting keeps the promise, 2 if
+// exit returns the exit code of the merged sweep: 0 if a setting keeps the promise under all loads of the plan, 2 if
 // none does, else 3. It is 2 only if no part is missing, each part that no other part
-// resumes ended with 2, and no trial may still keep the promise.
-func (a *analysis) exit(parts []*Profile, chosen, missing bool) int {
+// resumes ended with 2, and no trial may still keep the promise. best is nil without a choice.
+func (a *analysis) exit(parts []*Profile, best *rank.Row, missing bool) int {
 	switch {
-	case chosen:
+	case best != nil && a.ranking.UnderAllLoads(*best) == trial.Pass:
 		return yes
-	case missing || len(a.trials) == 0:
+	case best != nil || missing || len(a.trials) == 0:
 		return cannotTell
 	}
 	for _, p := range parts {

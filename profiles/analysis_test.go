@@ -87,6 +87,15 @@ func validated(t trial.Trial) trial.Trial {
 	return t
 }
 
+func underMany(t trial.Trial) trial.Trial {
+	t.Load = load.Spec{Concurrency: 45}
+	return t
+}
+
+func severalLoads(p *plan.Plan) {
+	p.Loads = []load.Spec{ran(1, 1, 1, trial.Pass).Load, {Concurrency: 45}}
+}
+
 func TestMergeChoice(t *testing.T) {
 	capacity := func(p *plan.Plan) {
 		p.Question, p.Loads = plan.Capacity, []load.Spec{{Mode: load.Open, Rate: 1}}
@@ -159,6 +168,36 @@ func TestMergeChoice(t *testing.T) {
 				{id: "a", trials: interrupted, exit: -1},
 				{id: "b", resumes: "a", trials: append(interrupted[:3:3], ran(4, 8, 2, trial.Pass), validated(ran(5, 2, 1.2, trial.Pass))), exit: -1},
 			}, 5, 5, 0, "",
+		},
+		{
+			"a setting that was not measured under one of the loads", []part{
+				{id: "a", plan: severalLoads, trials: []trial.Trial{validated(ran(1, 1, 1, trial.Pass))}, choice: 1},
+				{id: "b", trials: []trial.Trial{ran(1, 2, 1, trial.Fail)}, exit: 2},
+			}, 2, 1, 3, "",
+		},
+		{
+			"one that fails there, after one that does not", []part{
+				{id: "a", plan: severalLoads, trials: []trial.Trial{validated(ran(1, 1, 2, trial.Pass)), underMany(ran(2, 1, 2, trial.Fail))}, choice: 1},
+				{id: "b", trials: []trial.Trial{validated(ran(1, 2, 1, trial.Pass)), validated(underMany(ran(2, 2, 1, trial.Pass)))}, choice: 1},
+			}, 4, 3, 0, "rank 1 is validated and is not the best: under concurrency 45 it FAILs",
+		},
+		{
+			"the order is that of all runs, not that of the validations", []part{
+				{id: "a", trials: []trial.Trial{ran(1, 1, 1.4, trial.Pass), validated(ran(2, 1, 1, trial.Pass))}, choice: 2},
+				{id: "b", trials: []trial.Trial{validated(ran(1, 2, 1.1, trial.Pass))}, choice: 1},
+			}, 3, 2, 0, "",
+		},
+		{
+			"of one part too: its choice is not the first of all runs", []part{
+				{id: "a", trials: []trial.Trial{validated(ran(1, 1, 1, trial.Pass)), validated(ran(2, 4, 2, trial.Pass))}, choice: 1},
+				{id: "b", trials: []trial.Trial{validated(ran(1, 2, 1.5, trial.Pass))}, choice: 1},
+			}, 3, 2, 0, "",
+		},
+		{
+			"the first one is contradicted", []part{
+				{id: "a", trials: []trial.Trial{validated(ran(1, 1, 2, trial.Pass))}, choice: 1},
+				{id: "b", trials: []trial.Trial{ran(1, 1, 1, trial.Fail), validated(ran(2, 2, 1, trial.Pass))}, choice: 2},
+			}, 3, 3, 0, "rank 1 is validated and is not the best: trial 2 fails with its settings",
 		},
 		{
 			"none, for certain", []part{

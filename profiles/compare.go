@@ -162,7 +162,7 @@ func Compare(a, b *Profile, o CompareOptions) (Comparison, error) {
 }
 
 // judge compares the figures of the pair and sets its outcome. A regression is a promise
-// that was kept and is now broken, or a figure that is certainly worse, and possibly by
+// that was kept and is now broken, a server that failed, or a figure that is certainly worse, and possibly by
 // more than the tolerance. If A breaks the promise it cannot be recommended anyway, so
 // that B is no regression.
 func (p *Pair) judge(o CompareOptions) {
@@ -174,6 +174,9 @@ func (p *Pair) judge(o CompareOptions) {
 		for i := range p.Figures {
 			p.Figures[i].Judged = false
 		}
+		return
+	case serverFailed(p.b):
+		p.Outcome, p.Why = Regression, "the server failed: "+p.b.Error
 		return
 	case before == trial.Pass && after == trial.Fail && samePromise(p.a.Verdict, p.b.Verdict):
 		p.Outcome, p.Why = Regression, "the promise was kept before and is broken now"

@@ -69,6 +69,31 @@ func TestCompareOutcomes(t *testing.T) {
 }
 
 // TestCompareFailedBefore: a setting that cannot be recommended cannot get worse.
+// TestCompareServerFailed: settings with which the server died are not left out, also if another run has figures.
+func TestCompareServerFailed(t *testing.T) {
+	died := precise(1, 1, 1)
+	died.Result = trial.Result{Error: "engine died: killed", Verdict: died.Verdict}
+	died.Verdict.Result, died.Verdict.Why = trial.Fail, "not measured: engine died: killed"
+	died.Verdict.ValueMS, died.Verdict.LowMS, died.Verdict.HighMS = trial.Num{}, trial.Num{}, trial.Num{}
+	interrupted := died
+	interrupted.Verdict.Result = trial.Undecided
+	for name, c := range map[string]struct {
+		b    []trial.Trial
+		want profiles.Outcome
+		why  string
+	}{
+		"it died":                    {[]trial.Trial{died}, profiles.Regression, "the server failed: engine died: killed"},
+		"it died once":               {[]trial.Trial{precise(1, 1, 1), died}, profiles.Regression, "the server failed"},
+		"before":                     {[]trial.Trial{died, precise(1, 1, 1)}, profiles.Regression, "the server failed"},
+		"an error that says nothing": {[]trial.Trial{precise(1, 1, 1), interrupted}, profiles.NoRegression, ""},
+	} {
+		got, err := profiles.Compare(profileOf("a", precise(1, 1, 1)), profileOf("b", c.b...), profiles.CompareOptions{Tolerance: .05})
+		if err != nil || got.Outcome != c.want || !strings.Contains(got.Why, c.why) {
+			t.Errorf("%s: %v, %q, %v; want %v, %q", name, got.Outcome, got.Why, err, c.want, c.why)
+		}
+	}
+}
+
 func TestCompareFailedBefore(t *testing.T) {
 	a := precise(1, 1, 1)
 	a.Verdict.Result = trial.Fail

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
 )
 
@@ -28,9 +29,9 @@ type MergeOptions struct {
 // new numbers, in the order in which the parts were created; copies in a part that
 // resumes another one are left out. All other lines are copied unchanged, with the
 // fields that this version does not know. Events called merged say from where the
-// numbers come. The choice is the best of the choices of the parts by the plan of the
-// first part; a part without one has the best setting that a validation confirmed. Choices that
-// another trial contradicts are left out.
+// numbers come. The choice is the best setting of all trials by the plan of the first part, as in one sweep:
+// a validation has confirmed it, or a part has chosen it, and no other trial contradicts it. If validated settings
+// are ranked before it, warnings say why they are not chosen.
 //
 // Of shards the header has which are there, and their controls ([Shards]). If the controls
 // of two shards differ beyond their intervals, or one was not measured, the merged profile has no
@@ -147,15 +148,22 @@ func (m *merger) write(parts []*Profile) error {
 	if len(m.missing) > 0 {
 		m.result.State = Stopped
 	}
-	best, runners := m.best()
-	if best != nil {
-		c := m.choice(*best, runners)
+	var chosen *rank.Row
+	if best, runners, ok := m.best(); ok {
+		chosen = &best
+		c := m.choice(best, runners)
+		for _, text := range m.passedOver(best) {
+			m.result.Warnings = append(m.result.Warnings, text)
+			if err := m.event(text); err != nil {
+				return err
+			}
+		}
 		if err := m.w.Choice(c); err != nil {
 			return err
 		}
-		m.result.Choice = &c
+		m.result.Choice, m.result.OtherLoads = &c, m.ranking.DescribeOtherLoads(best)
 	}
-	m.result.Exit = m.exit(parts, best != nil, len(m.missing) > 0)
+	m.result.Exit = m.exit(parts, chosen, len(m.missing) > 0)
 	return m.w.End(m.result.State, m.result.Exit)
 }
 

@@ -12,24 +12,26 @@ import (
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
-	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
 )
 
 // MergeResult is what a merge has made. It is data.
 type MergeResult struct {
-	ID       string        `json:"id"`              // of the new profile; "" if the parts were refused
-	Path     string        `json:"path"`            // of the new profile; "" if the parts were refused
-	State    State         `json:"state,omitempty"` // done, or stopped if something is missing; absent if the parts were refused
-	Parts    []MergedPart  `json:"parts"`           // in the order in which they were created
-	Unlike   []string      `json:"unlike"`          // why the parts are not comparable, in words
-	Missing  []string      `json:"missing"`         // what is missing from a complete sweep, in words
-	Shards   *Shards       `json:"shards"`          // null if the parts are no shards
-	Ranking  []RankedRow   `json:"ranking"`         // the settings of all parts under each load, best first; if shards.why is not "", the order means nothing across machines
-	Choice   *trial.Choice `json:"choice"`          // null if nothing is recommended
-	Why      string        `json:"why"`             // why nothing is recommended; "" if something is
-	Exit     int           `json:"exit"`            // exit code
-	Warnings []string      `json:"warnings"`
+	ID      string        `json:"id"`              // of the new profile; "" if the parts were refused
+	Path    string        `json:"path"`            // of the new profile; "" if the parts were refused
+	State   State         `json:"state,omitempty"` // done, or stopped if something is missing; absent if the parts were refused
+	Parts   []MergedPart  `json:"parts"`           // in the order in which they were created
+	Unlike  []string      `json:"unlike"`          // why the parts are not comparable, in words
+	Missing []string      `json:"missing"`         // what is missing from a complete sweep, in words
+	Shards  *Shards       `json:"shards"`          // null if the parts are no shards
+	Ranking []RankedRow   `json:"ranking"`         // the settings of all parts under each load, best first; if shards.why is not "", the order means nothing across machines
+	Choice  *trial.Choice `json:"choice"`          // null if nothing is recommended
+	Why     string        `json:"why"`             // why nothing is recommended; "" if something is
+	Exit    int           `json:"exit"`            // exit code
+
+	OtherLoads []string `json:"other_loads,omitempty"` // under which other loads the choice was not measured, not validated, or fails, in words
+
+	Warnings []string `json:"warnings"`
 }
 
 // MergedPart is one of the profiles of a merge.
@@ -78,7 +80,7 @@ func (m *merger) describe(all, used []*Profile) {
 		}
 		res.Parts = append(res.Parts, part)
 	}
-	for _, row := range rank.New(rank.RulesOf(m.plan), m.trials).InOrder() {
+	for _, row := range m.ranking.InOrder() {
 		j := row.Joined
 		res.Ranking = append(res.Ranking, RankedRow{j.N, len(row.Runs), row.Validated, j.Settings, j.Load, j.Throughput, j.Verdict})
 	}
@@ -143,10 +145,18 @@ func WriteMerge(w io.Writer, r MergeResult, s Style) error {
 		ranking = nil // rows of different machines have no order
 	}
 	for i, row := range ranking {
-		line(fmt.Sprintf("rank %d", i+1), fmt.Sprintf("%v at %v: %s/s, %s, trial %d", row.Settings, row.Load, FormatFigure(row.Throughput.Value), row.Verdict.Describe(), row.Trial))
+		text := fmt.Sprintf("%v at %v: %s/s, %s, trial %d", row.Settings, row.Load, FormatFigure(row.Throughput.Value), row.Verdict.Describe(), row.Trial)
+		if row.Validated {
+			text += ", validated"
+		}
+		line(fmt.Sprintf("rank %d", i+1), text)
 	}
 	if r.Choice != nil {
-		line("best", fmt.Sprintf("%v, trial %d", r.Choice.Settings, r.Choice.N))
+		text := fmt.Sprintf("%v, trial %d", r.Choice.Settings, r.Choice.N)
+		if len(r.OtherLoads) > 0 {
+			text += "; " + strings.Join(r.OtherLoads, "; ")
+		}
+		line("best", text)
 	} else {
 		answer := map[int]string{no: "no", cannotTell: "cannot tell"}[r.Exit]
 		line(answer, r.Why)

@@ -83,23 +83,28 @@ func sameReported(a, b knob.Settings) bool {
 }
 
 // points returns the trials of a profile that can be compared, one per settings and load.
-// Of repeated trials it is the one with most answers.
+// Of repeated trials it is the one with most answers, but one in which the server failed
+// comes first: it would be missing otherwise, and the settings look as if nothing had happened.
 func points(p *Profile) []trial.Trial {
 	var out []trial.Trial
 	for _, t := range p.Trials {
-		if t.Error != "" || t.Counts.OK == 0 && p.Header.Kind != FromSuite { // the suite's counts are not read
+		failed := serverFailed(t)
+		if !failed && (t.Error != "" || t.Counts.OK == 0 && p.Header.Kind != FromSuite) { // the suite's counts are not read
 			continue
 		}
 		i := slices.IndexFunc(out, func(u trial.Trial) bool { return pointOf(u) == pointOf(t) })
 		switch {
 		case i < 0:
 			out = append(out, t)
-		case t.Counts.OK > out[i].Counts.OK:
+		case !serverFailed(out[i]) && (failed || t.Counts.OK > out[i].Counts.OK):
 			out[i] = t
 		}
 	}
 	return out
 }
+
+// serverFailed reports whether a trial has no figures because the server died or failed.
+func serverFailed(t trial.Trial) bool { return t.Error != "" && t.Verdict.Result == trial.Fail }
 
 // pairChoices pairs the two choices. Their settings may differ, their loads must be equal.
 func pairChoices(a, b *Profile) ([]Pair, error) {

@@ -40,6 +40,7 @@ type Predicted struct {
 	Promised     trial.Num     `json:"promised_ms"` // the percentile of the promise
 	Utilization  float64       `json:"utilization"` // share of the time in which the workers execute
 	Refused      float64       `json:"refused"`     // share of the requests that are refused
+	Overloaded   bool          `json:"overloaded"`  // the workers cannot answer as many requests as arrive, so that it keeps no promise
 	KeepsPromise *bool         `json:"holds"`       // whether it keeps the promise; nil if there is none
 }
 
@@ -80,12 +81,13 @@ func Predict(p *Profile, rate float64) (Prediction, error) {
 			out.Unknown++
 			continue
 		}
-		sim.Reset(predict.Config{
+		c := predict.Config{
 			Settings: t.Settings, Rule: t.Options.Rule, Service: curve, Plan: arrivals, Seed: p.Header.Seed, Detail: true,
 			Warm: time.Duration(predictedWarmup * float64(arrivals[len(arrivals)-1])),
-		})
+		}
+		sim.Reset(c)
 		sim.Run()
-		row := predicted(sim, t.Settings, out.SLA)
+		row := predicted(sim, t.Settings, out.SLA, !predict.KeepsUp(c, rate))
 		row.N, row.Chosen = t.N, chosen.N > 0 && chosen.Settings == t.Settings
 		out.Settings = append(out.Settings, row)
 	}
@@ -103,9 +105,10 @@ func canSimulate(t trial.Trial) bool {
 	return s.Has(knob.Workers) && s.Has(knob.BatchSize) && s.Has(knob.BatchDelay) && t.Options.Rule != knob.RuleUnreported
 }
 
-// predicted returns the figures of a simulated run.
-func predicted(sim *predict.Sim, s knob.Settings, sla *trial.SLA) Predicted {
-	row := Predicted{Settings: s}
+// predicted returns the figures of a simulated run. In an overload the queue grows for longer than a simulation lasts, and
+// the model latency does not show it at all.
+func predicted(sim *predict.Sim, s knob.Settings, sla *trial.SLA, overloaded bool) Predicted {
+	row := Predicted{Settings: s, Overloaded: overloaded}
 	var requests, models []float64
 	var busy, first, last time.Duration
 	for i, r := range sim.Samples() {
@@ -136,7 +139,7 @@ func predicted(sim *predict.Sim, s knob.Settings, sla *trial.SLA) Predicted {
 	}
 	row.Promised = quantile(requests, sla.Percentile/100)
 	v, ok := row.Promised.Get()
-	keeps := ok && v <= float64(sla.Limit)/1e6 && row.Refused <= sla.MaxErrorRate
+	keeps := !overloaded && ok && v <= float64(sla.Limit)/1e6 && row.Refused <= sla.MaxErrorRate
 	row.KeepsPromise = &keeps
 	return row
 }
@@ -151,8 +154,9 @@ func quantile(sorted []float64, q float64) trial.Num {
 	return trial.NumOf(sorted[max(int(math.Ceil(q*n-1e-9*n)), 1)-1])
 }
 
-// compare orders the settings: first those that keep the promise, then by refused
-// requests, by the percentile of the promise, and by the cost of the settings.
+// compare orders the settings: first those that keep the promise, then those that keep up, then by refused
+// requests, by the percentile of the promise, and by the cost of the settings. Those that do not keep up are ordered by
+// what they answer.
 func (a Predicted) compare(b Predicted) int {
 	broken := func(p Predicted) int {
 		if p.KeepsPromise != nil && !*p.KeepsPromise {
@@ -160,9 +164,19 @@ func (a Predicted) compare(b Predicted) int {
 		}
 		return 0
 	}
+	if a.Overloaded && b.Overloaded && a.Throughput != b.Throughput {
+		return cmp.Compare(b.Throughput, a.Throughput)
+	}
+	overload := func(p Predicted) int {
+		if p.Overloaded {
+			return 1
+		}
+		return 0
+	}
 	percentile := func(p Predicted) float64 { return p.Promised.Or(p.P99.Or(math.Inf(1))) }
 	return cmp.Or(
 		cmp.Compare(broken(a), broken(b)),
+		cmp.Compare(overload(a), overload(b)),
 		cmp.Compare(a.Refused, b.Refused),
 		cmp.Compare(percentile(a), percentile(b)),
 		cmp.Compare(a.Settings.Workers, b.Settings.Workers),
@@ -232,10 +246,13 @@ func (a Predicted) row(first bool) []string {
 		notes = append(notes, "chosen")
 	}
 	switch {
-	case first && (a.KeepsPromise == nil || *a.KeepsPromise):
+	case first && (a.KeepsPromise == nil && !a.Overloaded || a.KeepsPromise != nil && *a.KeepsPromise):
 		notes = append(notes, "predicted best")
 	case first:
 		notes = append(notes, "nearest")
+	}
+	if a.Overloaded {
+		notes = append(notes, "does not keep up")
 	}
 	if a.Refused > 0 {
 		notes = append(notes, fmt.Sprintf("%.2g%% refused", 100*a.Refused))

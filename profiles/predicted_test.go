@@ -74,6 +74,50 @@ func TestPredictModel(t *testing.T) {
 	}
 }
 
+// TestPredictOverload: settings whose workers cannot answer as many requests as arrive keep no promise: neither one on the
+// model latency, which does not rise, nor one whose limit a short simulation does not reach.
+func TestPredictOverload(t *testing.T) {
+	for _, tt := range []struct {
+		latency trial.LatencyKind
+		limit   time.Duration
+		rate    float64 // 8 requests take 12 ms: 667/s at most
+		best    int
+		keeps   bool
+	}{
+		{trial.ModelLatency, 50 * time.Millisecond, 190, 1, true},
+		{trial.ModelLatency, 50 * time.Millisecond, 400, 2, true}, // more than a batch of 1 can do
+		{trial.ModelLatency, 50 * time.Millisecond, 1000, 2, false},
+		{trial.RequestLatency, time.Hour, 660, 2, false},
+		{trial.RequestLatency, time.Hour, 700, 2, false},
+	} {
+		p := linearProfile(tt.limit)
+		p.Header.SLA.Latency = tt.latency
+		for i := range p.Trials {
+			p.Trials[i].Settings.QueueSize = 1_000_000
+		}
+		got, err := profiles.Predict(p, tt.rate)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := got.Settings[0]
+		if first.N != tt.best || *first.KeepsPromise != tt.keeps || first.Overloaded == tt.keeps {
+			t.Errorf("%v at %g/s: trial %d, keeps %v, overloaded %v; want %d, %v", tt.latency, tt.rate, first.N, *first.KeepsPromise, first.Overloaded, tt.best, tt.keeps)
+		}
+		if text := tableOf(t, got); !tt.keeps && !strings.Contains(text, "nearest; does not keep up") {
+			t.Errorf("nothing about the overload in\n%s", text)
+		}
+	}
+}
+
+func tableOf(t *testing.T, p profiles.Prediction) string {
+	t.Helper()
+	var b strings.Builder
+	if err := profiles.WritePrediction(&b, p, profiles.Style{}); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
 // TestPredictErrors: the error says what the profile lacks.
 func TestPredictErrors(t *testing.T) {
 	untimed := linearProfile(time.Second)

@@ -321,6 +321,16 @@ func (p *Profile) Row(n int) (rank.Row, bool) {
 	return rank.RowOf(p.Trials, i), true
 }
 
+// OtherLoads says under which other loads the settings of trial n were not measured, do not keep the promise, or were not
+// validated. For a live trial it is empty.
+func (p *Profile) OtherLoads(n int) []string {
+	row, ok := p.Row(n)
+	if !ok || row.Joined.Role == trial.RoleLive {
+		return nil
+	}
+	return rank.New(rank.RulesOf(p.Plan()), p.Trials).DescribeOtherLoads(row)
+}
+
 // BestRow returns the row of the chosen setting: all of its runs. Without a choice it
 // returns the best one by the rules of the plan: the row that a validation confirmed, else the
 // best of those that passed, else the live trial with the highest throughput among those that passed.

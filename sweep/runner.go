@@ -80,7 +80,7 @@ var ErrAborted = errors.New("aborted")
 const (
 	minDuration      = 1500 * time.Millisecond
 	usualMaxDuration = 20 * time.Second
-	validationShare  = 0.15 // share of the budget for the validation of the best settings
+	validationShare  = 0.15 // share of the budget for the validation of the best settings under one load
 )
 
 // Run runs the sweep until the strategy has no more points, the budget is used up, or ctx
@@ -202,7 +202,7 @@ func (s *run) timeLimit(l load.Spec) time.Duration {
 	}
 	left := s.Time - time.Since(s.begin) - s.pendingAnswersTime(l)
 	points := max(1, s.Strategy.Left()+1) + s.controlsLeft
-	share := time.Duration(float64(left)*(1-validationShare))/time.Duration(points) - 200*time.Millisecond
+	share := s.searchTime(left)/time.Duration(points) - 200*time.Millisecond
 	return min(max(share, minDuration), longest, max(left, minDuration))
 }
 
@@ -256,7 +256,8 @@ func asRecorded[T any](v T) T {
 	return out
 }
 
-// recordFailure marks the trial as failed if its apply or its measurement returned an error.
+// recordFailure marks the trial as failed if its apply or its measurement returned an error. It has no verdict if the
+// error is no evidence about the server.
 func (s *run) recordFailure(t *trial.Trial, err error) error {
 	if err == nil {
 		s.deaths = 0
@@ -264,7 +265,9 @@ func (s *run) recordFailure(t *trial.Trial, err error) error {
 	}
 	t.Error = err.Error()
 	t.Verdict = JudgeInterval(s.SLA, unmeasured, 0, "not measured: "+err.Error())
-	t.Verdict.Result = trial.Fail
+	if !isNoEvidence(err) {
+		t.Verdict.Result = trial.Fail
+	}
 	if !errors.Is(err, ErrEngineDied) {
 		return nil
 	}

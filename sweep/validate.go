@@ -16,7 +16,7 @@ import (
 // A search ranks settings by short trials. The recommended settings need a validation: a
 // long trial at the end, whose verdict no short trial changes.
 const (
-	maxValidations     = 3 // largest number of validated points; one more for question capacity
+	maxValidations     = 3 // largest number of validated points for each load of the plan; one more for question capacity
 	maxValidationTime  = time.Minute
 	validationRequests = 10  // factor of the largest number of requests of other trials
 	validationAnswers  = 3.2 // factor of the answers that a pass needs: a run without latencies near the limit needs so many
@@ -36,24 +36,40 @@ const (
 	narrowRateReduction = .97 // after a narrow pass; a highest rate is known to about 3%
 )
 
-// reservedTime returns the part of the budget for the validation of the best settings.
+// reservedTime returns the part of the budget for the validation of the best settings under all loads of the plan.
 func (s *run) reservedTime() time.Duration {
 	if s.Time <= 0 || len(s.ranking().Candidates()) == 0 {
 		return 0
 	}
-	reserved := time.Duration(validationShare * float64(s.Time))
+	reserved := time.Duration(s.reservedShare() * float64(s.Time))
 	if s.VirtualTime {
 		return reserved // a horizon takes hardly any real time
 	}
-	return max(reserved, s.SLA.Horizon)
+	horizons := min(time.Duration(s.loads())*s.SLA.Horizon, s.Time/2)
+	return max(reserved, horizons, s.SLA.Horizon)
 }
+
+// loads returns under how many loads the best settings are validated.
+func (s *run) loads() int { return max(1, len(s.Rules.Loads)) }
+
+// searchTime returns how much of the remaining time the search may use. With one load it may use some of the time for the
+// validation in the end, which then is shorter. With several it may not, because the last of them would not be validated.
+func (s *run) searchTime(left time.Duration) time.Duration {
+	if s.loads() == 1 {
+		return time.Duration((1 - validationShare) * float64(left))
+	}
+	return max(left-time.Duration(s.reservedShare()*float64(s.Time)), 0)
+}
+
+// reservedShare returns the share of the budget for the validation under all loads, at most half of it.
+func (s *run) reservedShare() float64 { return min(validationShare*float64(s.loads()), .5) }
 
 // validate measures the best candidate once more, with a new seed and for a long time,
 // because the best of many noisy trials is often better than the setting really is. If it
 // does not pass, the next candidate is validated. If there is no candidate, the rest of the
 // budget is for the best setting whose trials had too few requests for a verdict.
 func (s *run) validate(ctx context.Context) error {
-	limit := maxValidations
+	limit := maxValidations * s.loads()
 	if s.isCapacity() {
 		limit = len(rateReductions) + 1
 	}
@@ -74,21 +90,25 @@ func (s *run) validate(ctx context.Context) error {
 
 // countValidations counts the points that were validated since the last other trial, so that those of a resumed sweep
 // count too. A narrow pass that was validated again counts once, and passes of question capacity do not count: otherwise a
-// few of them would leave none for lower rates.
+// few of them would leave none for lower rates. Those without a result count each, because they would be repeated for ever.
 func (s *run) countValidations() int {
 	type point struct {
 		settings knob.Settings
 		load     load.Spec
 	}
-	points := map[point]bool{}
+	points, unmeasured := map[point]bool{}, 0
 	for i := len(s.trials) - 1; i >= 0 && s.trials[i].Role == trial.RoleValidation; i-- {
 		t := s.trials[i]
 		if s.Rules.Question == plan.Capacity && t.Verdict.Result == trial.Pass {
 			continue
 		}
+		if t.Error != "" {
+			unmeasured++
+			continue
+		}
 		points[point{t.Settings, t.Load}] = true
 	}
-	return len(points)
+	return len(points) + unmeasured
 }
 
 // validationTime returns how long a validation must last: the horizon of the SLA, or the
@@ -98,7 +118,7 @@ func (s *run) validationTime() time.Duration {
 	case s.SLA.Horizon > 0:
 		return s.SLA.Horizon + horizonMargin
 	case s.Time > 0:
-		return min(time.Duration(validationShare*float64(s.Time)), maxValidationTime)
+		return min(time.Duration(s.reservedShare()/float64(s.loads())*float64(s.Time)), maxValidationTime)
 	}
 	return maxValidationTime
 }
@@ -191,15 +211,26 @@ func (s *run) reducedRate(candidates []rank.Row) (plan.Point, bool) {
 }
 
 // otherLoad returns the settings of the best row under another load of the plan, under
-// which they are not validated yet; false if there is none.
-func (s *run) otherLoad(k rank.Ranking, best rank.Row) (plan.Point, bool) {
-	for _, r := range k.Rows {
-		t := r.Joined
-		if !s.isCapacity() && t.Settings == best.Joined.Settings && !r.FromValidations() && t.Verdict.Likely() != trial.Fail {
-			return validationPoint(t), true
+// which they are not validated yet; false if there is none. A load under which other settings failed is the
+// first, because it is the most likely to fail these.
+func (s *run) otherLoad(k rank.Ranking, best rank.Row) (next plan.Point, ok bool) {
+	most := -1
+	for _, o := range k.OtherLoads(best) {
+		if o.Row.FromValidations() || o.Row.Verdict().Likely() == trial.Fail {
+			continue
+		}
+		if n := k.CountFailures(o.Load); n > most {
+			most, ok = n, true
+			next = plan.Point{
+				Settings: best.Joined.Settings, Load: o.Load, Role: trial.RoleValidation,
+				Reason: fmt.Sprintf("the settings of trial %d under another load of the plan, as a validation", best.Joined.N),
+			}
+			if o.Tried {
+				next = validationPoint(o.Row.Joined)
+			}
 		}
 	}
-	return plan.Point{}, false
+	return next, ok
 }
 
 // passedRateNear returns a rate within 2% of the given rate at which the settings of t have

@@ -185,7 +185,7 @@ func (a *app) exportSource(r session.ExportRequest) export.Source {
 	return export.Source{
 		Tool: "sweetspot " + version, Date: date.UTC(), Profile: r.Sweep,
 		Machine: a.machine(r.Info), Model: model(r.Info), SLA: &r.SLA,
-		Settings: r.Settings, Options: r.Options, Trial: r.Measured, Runs: r.Runs, Searched: r.Searched,
+		Settings: r.Settings, Options: r.Options, Trial: r.Measured, Runs: r.Runs, Searched: r.Searched, OtherLoads: r.OtherLoads,
 	}
 }
 

@@ -78,7 +78,7 @@ func (a *app) forServer(ctx context.Context, p *profiles.Profile, s export.Sourc
 	if err != nil {
 		return s, err
 	}
-	all, err := fitted.Predict(points, base.simulatedLoad(), servercost.Promise{Q: base.plan.SLA.Percentile / 100, Limit: base.plan.SLA.Limit})
+	all, err := fitted.Predict(points, base.simulatedLoad(), servercost.Promise{Q: base.plan.SLA.Percentile / 100, Limit: base.plan.SLA.Limit, Errors: base.plan.SLA.MaxErrorRate})
 	if err != nil {
 		return s, err
 	}

@@ -310,6 +310,7 @@ func (a *app) writeFiles(j job, info sweep.Info, st session.Sweep, f *runFlags) 
 	what, path := "config.properties", filepath.Join(dir, "config.properties")
 	source := a.exportSource(session.ExportRequest{
 		Info: info, Settings: st.Choice.Settings, Options: best.Options, SLA: j.plan.SLA, Measured: best, Runs: len(row.Runs), Sweep: st.ID,
+		OtherLoads: rank.New(rank.RulesOf(j.plan), st.Trials).DescribeOtherLoads(row),
 	})
 	doc, err := writeExport(what, source, path, f.force, f.force)
 	switch {

@@ -24,8 +24,9 @@ The parts must have one plan, one model and one class of machine. Each shard has
 measured the same control setting. If the controls of two shards differ beyond their
 intervals, the machines differ, and no setting is recommended.
 
-The exit code is 0 if a setting keeps the promise, 2 if none does, and 3 if that cannot
-be told, if the machines differ, or if the parts are not comparable.`,
+The exit code is 0 if a setting keeps the promise under every load of the plan, 2 if
+none does, and 3 if that cannot be told, if the machines differ, or if the parts are not
+comparable.`,
 		Example: `  sweetspot profiles merge results/*/profile.jsonl --to whole.jsonl
   sweetspot profiles merge 20261122T09 20261122T10 --json`,
 		RunE: func(_ *cobra.Command, args []string) error {

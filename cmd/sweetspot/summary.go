@@ -68,6 +68,12 @@ func chosenText(p plan.Plan, st session.Sweep, problem string) string {
 		rate = fmt.Sprintf("highest load %g requests/s, plan for %s", t.Load.Rate, st.Choice.Why.PlanRPS.Text(1))
 	}
 	text := fmt.Sprintf("best: %v%s: %s, %s, within %v", st.Choice.Settings, problem, rate, t.Verdict.Describe(), p.SLA.Limit)
+	switch session.UnderAllLoads(st) {
+	case trial.Fail:
+		text += "; not under all loads of the plan"
+	case trial.Undecided:
+		text += "; cannot tell for all loads of the plan"
+	}
 	if p.SLA.Latency == trial.ModelLatency {
 		text += fmt.Sprintf("; requests took P99 %s ms", t.Latency.P99.Value.Text(1))
 	}

@@ -44,6 +44,9 @@ type Source struct {
 	Runs     int             // number of runs on which the throughput and the verdict of Trial are based; 0 means 1
 	Searched bool            // no validation has confirmed Trial: its verdict is from short runs of a search
 
+	// OtherLoads says under which other loads the settings were not measured, not validated, or fail.
+	OtherLoads []string
+
 	Load load.Spec // under which a prediction was made; of no effect if there is a Trial
 	// Predicted says in sentences what was predicted for TorchServe, and from what; "" if nothing
 	// was. The settings are then those with the best prediction.
@@ -84,6 +87,7 @@ func From(p *profiles.Profile, n int) (Source, error) {
 	if measured, ok := p.Row(t.N); ok {
 		s.Searched = t.Role != trial.RoleLive && !measured.Validated && !(chosen && t.N == c.N)
 	}
+	s.OtherLoads = p.OtherLoads(t.N)
 	s.Trial, s.Settings, s.Options = &t, t.Settings, t.Options
 	if !t.At.IsZero() {
 		s.Date = t.At

@@ -2,6 +2,7 @@ package export_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -22,6 +23,7 @@ import (
 	"sweetspot/profiles"
 	"sweetspot/profiles/export"
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
 )
 
@@ -169,6 +171,36 @@ func TestTrustInFiles(t *testing.T) {
 	s.Trial.FP16.Agree = 3
 	if want := "The answers in FP16 are not those of FP32"; !strings.Contains(text(), want) {
 		t.Errorf("no warning in\n%s", text())
+	}
+}
+
+// TestOtherLoadsInFiles: each file says under which loads of the plan the settings were not measured.
+func TestOtherLoadsInFiles(t *testing.T) {
+	p := profile()
+	sweepPlan := plan.Default()
+	sweepPlan.Model = "builtin:mlp"
+	sweepPlan.Loads = []load.Spec{p.Trials[1].Load, {Concurrency: 45}}
+	text, err := json.Marshal(sweepPlan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Header.Plan = text
+	s, err := export.From(p, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range export.Formats() {
+		d, err := export.Write(f.Name, s, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := string(d.Data)
+		if f.Name == "ovms" { // the file has no comments
+			all = strings.Join(d.Notes, " ")
+		}
+		if words := strings.Join(strings.Fields(strings.ReplaceAll(all, "#", "")), " "); !strings.Contains(words, "under concurrency 45 it was not measured") {
+			t.Errorf("%s: nothing about the other load in\n%s", f.Name, all)
+		}
 	}
 }
 

@@ -90,11 +90,20 @@ func gpu(device string) (id string, ok bool) {
 	return strings.TrimPrefix(rest, ":"), ok
 }
 
-// verdictNotes warns of settings whose verdict is not pass, or that no validation confirmed.
+// verdictNotes warns of settings whose verdict is not pass, or that no validation confirmed, under the load of their
+// figures or under another one.
 func verdictNotes(s Source) []string {
 	if s.Trial == nil {
 		return nil
 	}
+	out := verdictNote(s)
+	if len(s.OtherLoads) > 0 {
+		out = append(out, "These settings are not known to keep the promise under other loads: "+strings.Join(s.OtherLoads, "; ")+".")
+	}
+	return out
+}
+
+func verdictNote(s Source) []string {
 	if s.Trial.FP16 != nil && !s.Trial.FP16.All() {
 		return []string{"The answers in FP16 are not those of FP32: " + s.Trial.FP16.String() + "."}
 	}

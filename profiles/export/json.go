@@ -24,8 +24,9 @@ type Choice struct {
 	SLA      *trial.SLA       `json:"sla"`
 	Settings knob.Settings    `json:"settings"`
 	Options  knob.Options     `json:"options"`
-	Measured *measurement     `json:"measured"` // null if these settings were not measured
-	Servers  []server         `json:"servers"`  // the settings with the names and units of other servers
+	Measured *measurement     `json:"measured"`              // null if these settings were not measured
+	Others   []string         `json:"other_loads,omitempty"` // under which other loads these settings were not measured, not validated, or fail, in words
+	Servers  []server         `json:"servers"`               // the settings with the names and units of other servers
 }
 
 type measurement struct {
@@ -41,7 +42,7 @@ type measurement struct {
 func writeJSON(s Source) []byte {
 	c := Choice{
 		Format: "sweetspot-choice", Version: 1, Tool: s.Tool, Date: s.Date.UTC().Truncate(time.Second), Profile: s.Profile,
-		Model: s.Model, Machine: s.Machine, Server: MeasuredOn(s), SLA: s.SLA, Settings: s.Settings, Options: s.Options, Servers: servers(s),
+		Model: s.Model, Machine: s.Machine, Server: MeasuredOn(s), SLA: s.SLA, Settings: s.Settings, Options: s.Options, Others: s.OtherLoads, Servers: servers(s),
 	}
 	if t := s.Trial; t != nil {
 		c.Measured = &measurement{t.N, t.Load, t.Throughput, t.Latency, t.Model, t.Counts.ErrorRate(), t.Verdict}

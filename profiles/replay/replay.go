@@ -229,8 +229,8 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	case t.saturates(m.Load):
 		return t.probe(ctx, m)
 	}
-	return trial.Result{}, fmt.Errorf("replay: %v was not recorded under %v in %s: its loads are %s; use one of them",
-		t.current, m.Load, t.profile.Header.ID, t.loads())
+	return trial.Result{}, sweep.NoEvidence(fmt.Errorf("replay: %v was not recorded under %v in %s: its loads are %s; use one of them",
+		t.current, m.Load, t.profile.Header.ID, t.loads()))
 }
 
 // loads returns the recorded loads, in alphabetical order.

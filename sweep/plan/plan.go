@@ -65,7 +65,7 @@ type Plan struct {
 	Question Question
 	SLA      trial.SLA
 	Timeout  time.Duration // of a request, above the limit of the SLA; 0 is trial.SLA.RequestTimeout
-	Loads    []load.Spec   // at least one; every setting is measured under each of them
+	Loads    []load.Spec   // at least one; a grid measures every setting under each of them, and the chosen settings are validated under each
 
 	// Knobs has a range for each knob that varies: a text that knob.Expand reads, or
 	// knob.Auto. All other knobs keep their start value. Names that are none of the seven

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/engine/knob"
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
@@ -129,7 +130,7 @@ func TestRankByObjectiveAndConstraints(t *testing.T) {
 		{"throughput", rank.Rules{}, []int{3, 2, 1}},
 		{"fewest workers", rank.Rules{Objective: plan.FewestWorkers}, []int{1, 2, 3}},
 		{"energy; not measured is last", rank.Rules{Objective: plan.RequestsPerJoule}, []int{1, 2, 3}},
-		{"memory; not measured meets the constraint", rank.Rules{Constraints: plan.Constraints{MemoryMB: 1000}}, []int{3, 1, 2}},
+		{"memory; not measured does not meet the constraint", rank.Rules{Constraints: plan.Constraints{MemoryMB: 1000}}, []int{1, 3, 2}},
 	} {
 		if diff := cmp.Diff(c.want, numbers(trials, c.rules.Rank(trials))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
@@ -137,8 +138,19 @@ func TestRankByObjectiveAndConstraints(t *testing.T) {
 	}
 	p := plan.Default()
 	p.Objective, p.Constraints.MemoryMB = plan.FewestWorkers, 7
-	if got, want := rank.RulesOf(p), (rank.Rules{Objective: plan.FewestWorkers, Constraints: plan.Constraints{MemoryMB: 7}}); got != want {
-		t.Errorf("RulesOf = %+v, want %+v", got, want)
+	one := rank.Rules{Objective: plan.FewestWorkers, Constraints: plan.Constraints{MemoryMB: 7}}
+	if diff := cmp.Diff(one, rank.RulesOf(p)); diff != "" {
+		t.Errorf("RulesOf (-want +got):\n%s", diff)
+	}
+	p.Loads = []load.Spec{{Concurrency: 10}, {Mode: load.Open, Rate: 200}}
+	several := one
+	several.Loads = p.Loads
+	if diff := cmp.Diff(several, rank.RulesOf(p)); diff != "" {
+		t.Errorf("RulesOf with two loads (-want +got):\n%s", diff)
+	}
+	p.Question = plan.Capacity
+	if r := rank.RulesOf(p); r.Loads != nil {
+		t.Errorf("loads of a search for the highest rate: %v", r.Loads)
 	}
 }
 

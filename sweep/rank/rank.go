@@ -26,9 +26,9 @@ type Row struct {
 	Representative int            // index of its representative trial: the last validation, or else the run with the median throughput
 	Joined         trial.Trial    // the representative with the verdict and the throughput of all runs
 	Range          trial.Estimate // throughput: the median of the runs, and the lowest and the highest end of their intervals
-	Validations    int            // number of validations, with disturbed ones
+	Validations    int            // number of validations, with disturbed ones; without those that say nothing, see join
 	Validated      bool           // all undisturbed validations passed, and there is at least one
-	Narrow         bool           // validated once, and the interval of the percentile reaches over the limit
+	Narrow         bool           // only one validation passed, and the interval of the percentile reaches over the limit
 }
 
 // Verdict returns the joint verdict of the runs.
@@ -112,7 +112,10 @@ func rowOf(rows []Row, trials []trial.Trial, i int) Row {
 // The throughput is the median of the runs, and the ends of its interval are the medians
 // of the ends, so that a single outlier has little effect.
 //
-// If the answers of any run differ in batches, the row fails: such answers may be rare.
+// If the answers of any run differ in batches, the row fails: such answers may be rare. It fails
+// too if the server died or failed in any run. A run with another error says nothing, see failed.
+//
+// The memory is the largest of all runs.
 func (r *Row) join(trials []trial.Trial) {
 	runs := r.undisturbed(trials)
 	deciding := withRole(trials, runs, trial.RoleValidation)
@@ -135,11 +138,15 @@ func (r *Row) join(trials []trial.Trial) {
 		v.Why = describeAnswers(trials, deciding)
 	}
 	r.failWrongAnswers(trials)
-	r.Validations = len(withRole(trials, r.Runs, trial.RoleValidation))
+	r.failFailures(trials)
+	validations := withRole(trials, r.Runs, trial.RoleValidation)
+	r.Validations = len(filter(validations, func(i int) bool { return !saysNothing(&trials[i]) }))
 	r.Validated = validated && v.Result == trial.Pass
 	high, bounded := v.HighMS.Get()
-	r.Narrow = r.Validated && r.Validations == 1 && !(bounded && high <= v.LimitMS)
+	passes := filter(validations, func(i int) bool { return trials[i].Verdict.Result == trial.Pass && !trials[i].GeneratorLimited })
+	r.Narrow = r.Validated && len(passes) < 2 && !(bounded && high <= v.LimitMS)
 	r.Joined.Throughput, r.Range = medianThroughput(trials, runs), throughputRange(trials, runs)
+	r.Joined.Use = largestMemory(trials, r.Runs, r.Joined.Use)
 }
 
 // failWrongAnswers fails the row if the answers of one of its runs differ in batches.
@@ -169,7 +176,7 @@ func (r *Row) undisturbed(trials []trial.Trial) []int {
 // passesDespiteDisturbance returns the validations if all of them passed and the load
 // generator was not limited. A disturbance makes a server slower, so that a pass is still one.
 func (r *Row) passesDespiteDisturbance(trials []trial.Trial) []int {
-	validations := withRole(trials, r.Runs, trial.RoleValidation)
+	validations := filter(withRole(trials, r.Runs, trial.RoleValidation), func(i int) bool { return !saysNothing(&trials[i]) })
 	for _, i := range validations {
 		if t := trials[i]; t.Error != "" || t.GeneratorLimited || t.Verdict.Result != trial.Pass {
 			return nil

@@ -10,6 +10,7 @@ import (
 
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
 	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
 )
@@ -42,7 +43,10 @@ var (
 	live       = role(trial.RoleLive)
 	disturbed  = func(t *trial.Trial) { t.Blocks.Disturbed = 7 }
 	limited    = func(t *trial.Trial) { t.GeneratorLimited = true }
-	withError  = func(t *trial.Trial) { t.Error = "engine died" }
+	died       = func(t *trial.Trial) {
+		t.Error, t.Verdict.Result, t.Verdict.Why = "engine died", trial.Fail, "not measured: engine died"
+	}
+	unrelated = func(t *trial.Trial) { t.Error, t.Verdict = "interrupted", trial.Verdict{} }
 )
 
 // row returns the only row of the trials.
@@ -95,9 +99,15 @@ func TestJoin(t *testing.T) {
 		{"one of the disturbed validations does not pass", T{run(100, likely), run(90, validation, disturbed), run(95, validation, likely, disturbed)}, trial.Undecided, trial.Pass, 1, false},
 		{"all runs are disturbed", T{run(100, disturbed), run(90, control, fails, disturbed)}, trial.Undecided, trial.Undecided, 1, false},
 		{"a run with a limited generator does not count", T{run(100, fails, limited), run(90, control)}, trial.Pass, trial.Pass, 2, false},
-		{"a run with an error does not count", T{run(0, fails, withError), run(90, control)}, trial.Pass, trial.Pass, 2, false},
-		{"a disturbed run outweighs one with an error", T{run(0, fails, withError), run(90, control, disturbed)}, trial.Pass, trial.Pass, 2, false},
-		{"all runs have errors", T{run(0, fails, withError), run(0, fails, withError)}, trial.Fail, trial.Fail, 2, false},
+		{"the server died in a run", T{run(0, died), run(90, control)}, trial.Fail, trial.Fail, 2, false},
+		{"in one of two validations", T{run(100), run(90, validation), run(0, validation, died)}, trial.Fail, trial.Fail, 2, false},
+		{"in a run of the search, before a validation that passed", T{run(0, died), run(90, validation)}, trial.Fail, trial.Fail, 2, false},
+		{"in all runs", T{run(0, died), run(0, died)}, trial.Fail, trial.Fail, 2, false},
+		{"a run with an unrelated error does not count", T{run(0, unrelated), run(90, control)}, trial.Pass, trial.Pass, 2, false},
+		{"a disturbed run outweighs one with such an error", T{run(0, unrelated), run(90, control, disturbed)}, trial.Pass, trial.Pass, 2, false},
+		{"such a validation neither", T{run(100), run(90, validation), run(0, validation, unrelated)}, trial.Pass, trial.Pass, 2, true},
+		{"nor beside a disturbed one", T{run(100), run(90, validation, disturbed), run(0, validation, unrelated)}, trial.Pass, trial.Pass, 2, true},
+		{"all runs have unrelated errors", T{run(0, unrelated), run(0, unrelated)}, trial.Undecided, trial.Undecided, 2, false},
 	} {
 		r := row(t, c.trials...)
 		v := r.Verdict()
@@ -105,7 +115,7 @@ func TestJoin(t *testing.T) {
 			t.Errorf("%s: %v, likely %v, representative %d, validated %v; want %v, %v, %d, %v",
 				c.name, v.Result, v.Likely(), r.Representative+1, r.Validated, c.result, likelyAnswer(c.result, c.leaning), c.representative, c.validated)
 		}
-		if differ := strings.Contains(v.Why, "runs differ"); differ != (c.result != c.trials[r.Representative].Verdict.Result) {
+		if differ := strings.Contains(v.Why, "runs differ"); differ != (r.Joined.Error == "" && c.result != c.trials[r.Representative].Verdict.Result) {
 			t.Errorf("%s: why %q", c.name, v.Why)
 		}
 		if len(r.Runs) != len(c.trials) {
@@ -166,7 +176,7 @@ func TestRows(t *testing.T) {
 // TestOrderOfRuns checks that a row does not depend on the order of the trials.
 func TestOrderOfRuns(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	changes := []func(*trial.Trial){fails, likely, unlikely, undecided, control, disturbed, limited, withError}
+	changes := []func(*trial.Trial){fails, likely, unlikely, undecided, control, disturbed, limited, died, unrelated}
 	for range 2000 {
 		trials := make([]trial.Trial, 1+rng.IntN(6))
 		for i := range trials {
@@ -211,6 +221,79 @@ func TestRowOf(t *testing.T) {
 			if diff := cmp.Diff(want, got, cmp.AllowUnexported(trial.Num{})); diff != "" {
 				t.Fatalf("trial %d (-want +got):\n%s", i, diff)
 			}
+		}
+	}
+}
+
+// TestDeathInValidation: settings under which the server died are not chosen, and the row says so.
+func TestDeathInValidation(t *testing.T) {
+	r := row(t, run(100), run(90, validation), run(0, validation, died))
+	if v := r.Verdict(); v.Why != "trial 3: engine died" || r.Joined.Error != "engine died" {
+		t.Errorf("why %q, error %q", v.Why, r.Joined.Error)
+	}
+	trials := []trial.Trial{run(100), run(90, validation), run(0, validation, died)}
+	for i := range trials {
+		trials[i].N = i + 1
+	}
+	if r, ok := rank.New(rank.Rules{}, trials).Chosen(); ok {
+		t.Errorf("chosen: %+v", r.Joined)
+	}
+}
+
+// TestNarrow: only validations that passed confirm a narrow pass.
+func TestNarrow(t *testing.T) {
+	over := func(t *trial.Trial) {
+		t.Role, t.Verdict.LimitMS, t.Verdict.HighMS = trial.RoleValidation, 100, trial.NumOf(101)
+	}
+	for _, c := range []struct {
+		name string
+		more []trial.Trial
+		want bool
+	}{
+		{"one", nil, true},
+		{"a second pass", []trial.Trial{run(90, over)}, false},
+		{"a second one that says nothing", []trial.Trial{run(0, over, unrelated)}, true},
+		{"a disturbed one without a verdict", []trial.Trial{run(90, over, disturbed, undecided)}, true},
+		{"one that the generator limited", []trial.Trial{run(90, over, limited)}, true},
+	} {
+		if r := row(t, append([]trial.Trial{run(100, over)}, c.more...)...); r.Narrow != c.want || !r.Validated {
+			t.Errorf("%s: narrow %v, want %v; validated %v", c.name, r.Narrow, c.want, r.Validated)
+		}
+	}
+}
+
+// TestMemoryOfAllRuns: the largest memory of all runs counts for a constraint, and a constraint on what no run has
+// measured is not kept.
+func TestMemoryOfAllRuns(t *testing.T) {
+	rss := func(mb float64) func(*trial.Trial) { return func(t *trial.Trial) { t.Use.RSSMB = trial.NumOf(mb) } }
+	bound := func(t *trial.Trial) { t.Use.RSSIsBound = true }
+	gpu := func(mb float64) func(*trial.Trial) {
+		return func(t *trial.Trial) { t.Use.GPU.MemoryMB = trial.NumOf(mb) }
+	}
+	onGPU := func(t *trial.Trial) { t.Settings.Device = "gpu" }
+	memory, ofGPU := plan.Constraints{MemoryMB: 100}, plan.Constraints{GPUMemoryMB: 100}
+	type T = []trial.Trial
+	for _, c := range []struct {
+		name   string
+		limit  plan.Constraints
+		trials T
+		want   bool // chosen
+	}{
+		{"within", memory, T{run(1, rss(90)), run(1, validation, rss(95))}, true},
+		{"the search exceeded it, the validation did not", memory, T{run(1, rss(500)), run(1, validation, rss(90))}, false},
+		{"the search exceeded it, the validation is unknown", memory, T{run(1, rss(500)), run(1, validation)}, false},
+		{"an upper bound is no figure", memory, T{run(1, rss(500), bound), run(1, validation, rss(90))}, true},
+		{"only the search measured it", memory, T{run(1, rss(90)), run(1, validation)}, true},
+		{"no run measured it", memory, T{run(1), run(1, validation)}, false},
+		{"of the GPU", ofGPU, T{run(1, onGPU, gpu(500)), run(1, onGPU, validation, gpu(90))}, false},
+		{"of the GPU, not measured", ofGPU, T{run(1, onGPU), run(1, onGPU, validation)}, false},
+		{"of the GPU, on the processor", ofGPU, T{run(1), run(1, validation)}, true},
+	} {
+		for i := range c.trials {
+			c.trials[i].N = i + 1
+		}
+		if _, ok := rank.New(rank.Rules{Constraints: c.limit}, c.trials).Chosen(); ok != c.want {
+			t.Errorf("%s: chosen %v, want %v", c.name, ok, c.want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package rank
 import (
 	"math"
 
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
 )
@@ -12,6 +13,7 @@ import (
 type Rules struct {
 	Objective   plan.Objective
 	Constraints plan.Constraints
+	Loads       []load.Spec   // several loads of the plan, under each of which settings must keep the promise; nil if it has one, or seeks a rate
 	Question    plan.Question // for capacity the rate of the load counts instead of the throughput
 	Rate        float64       // for replicas: the rate of all replicas together; 0 for other questions
 	AcceptFP16  bool          // FP16 may be chosen although its outputs disagree with those of FP32
@@ -20,8 +22,11 @@ type Rules struct {
 // RulesOf returns the rules of a plan.
 func RulesOf(p plan.Plan) Rules {
 	r := Rules{Objective: p.Objective, Constraints: p.Constraints, Question: p.Question, AcceptFP16: p.AcceptFP16}
-	if p.Question == plan.Replicas && len(p.Loads) > 0 {
+	switch {
+	case p.Question == plan.Replicas && len(p.Loads) > 0:
 		r.Rate = p.Loads[0].Rate
+	case !p.Question.SeeksRate() && len(p.Loads) > 1:
+		r.Loads = p.Loads
 	}
 	return r
 }
@@ -39,15 +44,25 @@ func (r Rules) ReplicasFor(rate float64) int {
 	return int(math.Ceil(r.Rate/(rate+.001) - 1e-9))
 }
 
-// Meets reports whether a trial is a pass or likely one, does not exceed the constraints, and
-// has right answers (see [trial.Result.WrongAnswers]). This is sufficient for ranking, but not for a recommendation. A value that
-// was not measured exceeds no constraint.
+// Meets reports whether a trial is a pass or likely one, keeps the constraints, and
+// has right answers (see [trial.Result.WrongAnswers]). This is sufficient for ranking, but not for a recommendation. A constraint on
+// something that was not measured is not kept.
 func (r Rules) Meets(t trial.Trial) bool {
-	return t.Verdict.Likely() == trial.Pass && !r.Exceeds(t) && t.WrongAnswers(r.AcceptFP16) == ""
+	return t.Verdict.Likely() == trial.Pass && !r.Exceeds(t) && !r.lacksFigures(t) && t.WrongAnswers(r.AcceptFP16) == ""
 }
 
-// Exceeds reports whether a trial exceeds a constraint.
+// Exceeds reports whether a trial is known to exceed a constraint.
 func (r Rules) Exceeds(t trial.Trial) bool { return r.excess(t) > 0 }
+
+// lacksFigures reports whether a figure that a constraint limits was not measured.
+func (r Rules) lacksFigures(t trial.Trial) bool {
+	for _, c := range r.limits(t) {
+		if !c.used.OK() {
+			return true
+		}
+	}
+	return false
+}
 
 // WithinNoise reports whether the intervals of the throughputs of two trials overlap, so
 // that the data show no difference; screens show it as ~.
@@ -92,6 +107,12 @@ func (r Rules) Beats(a, b trial.Trial) bool {
 		}
 	}
 	return false
+}
+
+// equal reports whether two trials are equal within noise in the first criterion.
+func (r Rules) equal(a, b trial.Trial) bool {
+	x, y := r.criteria()[0](a), r.criteria()[0](b)
+	return x.low <= y.high && y.low <= x.high
 }
 
 // sortKeyOf returns a sort key from numbers of which a lower one is better. A missing end is open; a
@@ -161,10 +182,10 @@ func perJoule(t trial.Trial) sortKey {
 // Distance returns how far a trial is from the SLA and the constraints: the share by which
 // the percentile exceeds the limit, or by which a constraint is exceeded, whichever is
 // more. It is below 0 within the limit. For a failure it is at least the error rate, and
-// +Inf if the percentile was not measured.
+// +Inf if the percentile was not measured or the server failed.
 func (r Rules) Distance(t trial.Trial) float64 {
 	value, ok := t.Verdict.ValueMS.Get()
-	if !ok || t.Verdict.LimitMS <= 0 {
+	if !ok || t.Verdict.LimitMS <= 0 || t.Error != "" {
 		return math.Inf(1)
 	}
 	d := value/t.Verdict.LimitMS - 1
@@ -180,16 +201,26 @@ func (r Rules) Distance(t trial.Trial) float64 {
 // excess returns the largest share by which a constraint is exceeded; 0 if none is.
 func (r Rules) excess(t trial.Trial) float64 {
 	worst := 0.0
-	for _, c := range []struct {
-		limit int
-		used  trial.Num
-	}{
-		{r.Constraints.MemoryMB, t.Use.RSSMB},
-		{r.Constraints.GPUMemoryMB, t.Use.GPU.MemoryMB},
-	} {
-		if c.limit > 0 {
-			worst = max(worst, c.used.Or(0)/float64(c.limit)-1)
-		}
+	for _, c := range r.limits(t) {
+		worst = max(worst, c.used.Or(0)/float64(c.limit)-1)
 	}
 	return worst
+}
+
+// constrained is a figure of a trial that a constraint limits.
+type constrained struct {
+	limit int
+	used  trial.Num
+}
+
+// limits returns the figures of a trial that the constraints limit. Settings on the processor need no
+// memory on a GPU, so that nothing is missing there.
+func (r Rules) limits(t trial.Trial) (out []constrained) {
+	if n := r.Constraints.MemoryMB; n > 0 {
+		out = append(out, constrained{n, t.Use.RSSMB})
+	}
+	if n, used := r.Constraints.GPUMemoryMB, t.Use.GPU.MemoryMB; n > 0 && (used.OK() || t.Settings.Device != "cpu") {
+		out = append(out, constrained{n, used})
+	}
+	return out
 }

@@ -3,13 +3,14 @@ package rank
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
 )
 
 // Candidates returns the rows that meet the SLA and the constraints with right answers ([Rules.Meets]), best first. A setting
-// that fails under another load of the plan comes after those that fail under none. For
+// that fails under another load, or exceeds a constraint there, comes after those that do under none. For
 // question capacity it omits rates at or above the lowest rate at which a setting failed
 // or was not confirmed.
 func (k Ranking) Candidates() []Row {
@@ -23,7 +24,7 @@ func (k Ranking) Candidates() []Row {
 				failedRates[key] = t.Load.Rate
 			}
 		}
-		failed[t.Settings.String()] = failed[t.Settings.String()] || t.Verdict.Likely() == trial.Fail
+		failed[t.Settings.String()] = failed[t.Settings.String()] || t.Verdict.Likely() == trial.Fail || k.Rules.Exceeds(t)
 	}
 	var first, second []Row
 	for _, r := range k.InOrder() {
@@ -40,18 +41,29 @@ func (k Ranking) Candidates() []Row {
 }
 
 // Chosen returns the row to recommend: the best candidate that a validation confirmed; false if
-// there is none. If a narrow pass of a rate was confirmed by a lower rate, it is that one.
+// there is none. If a narrow pass of a rate was confirmed by a lower rate, it is that one. Of
+// candidates that are equal within noise in the objective, the first one that is confirmed under all loads of
+// the plan is chosen.
 func (k Ranking) Chosen() (chosen Row, ok bool) {
-	for _, r := range k.Candidates() {
-		if !r.Validated {
-			continue
-		}
-		if lower, ok := k.ConfirmedBelow(r); ok {
-			return lower, true
-		}
-		return r, true
+	return k.ChosenOf(func(r Row) bool { return r.Validated })
+}
+
+// ChosenOf is Chosen of the rows that accept accepts instead of those that a validation confirmed.
+func (k Ranking) ChosenOf(accept func(Row) bool) (chosen Row, ok bool) {
+	accepted := slices.DeleteFunc(k.Candidates(), func(r Row) bool { return !accept(r) })
+	if len(accepted) == 0 {
+		return Row{}, false
 	}
-	return Row{}, false
+	best := accepted[0]
+	if lower, ok := k.ConfirmedBelow(best); ok && accept(lower) {
+		return lower, true
+	}
+	for _, r := range accepted {
+		if r.Joined.Load == best.Joined.Load && k.Rules.equal(r.Joined, best.Joined) && k.UnderAllLoads(r) == trial.Pass {
+			return r, true
+		}
+	}
+	return best, true
 }
 
 // ConfirmedBelow returns, for question capacity and a row with a narrow pass, the highest lower rate of its settings that a
@@ -61,7 +73,7 @@ func (k Ranking) ConfirmedBelow(r Row) (lower Row, ok bool) {
 		return Row{}, false
 	}
 	for _, o := range k.Rows {
-		if o.Validated && k.rowKey(o.Joined) == k.rowKey(r.Joined) && o.Joined.Load.Rate < r.Joined.Load.Rate &&
+		if o.Validated && k.Rules.Meets(o.Joined) && k.rowKey(o.Joined) == k.rowKey(r.Joined) && o.Joined.Load.Rate < r.Joined.Load.Rate &&
 			(!ok || o.Joined.Load.Rate > lower.Joined.Load.Rate) {
 			lower, ok = o, true
 		}

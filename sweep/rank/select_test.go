@@ -136,3 +136,18 @@ func TestConfirmedBelow(t *testing.T) {
 		}
 	}
 }
+
+// TestConfirmedBelowKeepsTheConstraints: a lower rate that exceeds a constraint confirms no narrow pass.
+func TestConfirmedBelowKeepsTheConstraints(t *testing.T) {
+	at := func(rate, mb float64) func(*trial.Trial) {
+		return func(t *trial.Trial) {
+			t.Load, t.Use.RSSMB = load.Spec{Mode: load.Open, Rate: rate}, trial.NumOf(mb)
+			t.Verdict.LimitMS, t.Verdict.HighMS = 100, trial.NumOf(101)
+		}
+	}
+	trials := numbered(run(100, validation, at(100, 90)), run(97, validation, at(97, 500)))
+	k := rank.New(rank.Rules{Question: plan.Capacity, Constraints: plan.Constraints{MemoryMB: 100}}, trials)
+	if r, ok := k.Chosen(); !ok || r.Joined.N != 1 {
+		t.Errorf("chosen: trial %d, %v; want trial 1", r.Joined.N, ok)
+	}
+}

@@ -85,7 +85,7 @@ type explanation struct {
 
 // validationText says what the validation could not exclude, that constant arrivals are too
 // favourable, which higher rate passed only narrowly, or that this pass is narrow and was not confirmed, and under which other
-// loads of the plan the setting does not keep the promise.
+// loads the setting was not measured or does not keep the promise.
 func (e explanation) validationText(row rank.Row) string {
 	t := row.Joined
 	var parts []string
@@ -106,37 +106,7 @@ func (e explanation) validationText(row rank.Row) string {
 	if !confirmed {
 		parts = append(parts, "it passed narrowly and was not validated a second time, which a longer --budget allows")
 	}
-	return strings.Join(append(parts, e.otherLoads(row)...), "; ")
-}
-
-// otherLoads lists the loads under which the settings of a row do not keep the promise or were not
-// validated.
-func (e explanation) otherLoads(row rank.Row) []string {
-	if e.Rules.Question.SeeksRate() {
-		return nil
-	}
-	var out []string
-	for _, o := range e.ranking.Rows {
-		if o.Joined.Settings != row.Joined.Settings || o.Joined.Load == row.Joined.Load {
-			continue
-		}
-		v := o.Verdict()
-		figures := fmt.Sprintf("(P%g %s ms)", v.Percentile, v.ValueMS.Text(1))
-		if e := o.Joined.Counts.DescribeErrors(); e != "" {
-			figures = "(" + e + ")"
-		}
-		switch {
-		case o.Validated:
-			continue
-		case v.Result == trial.Fail:
-			out = append(out, fmt.Sprintf("under %v it FAILs %s", o.Joined.Load, figures))
-		case v.Likely() == trial.Fail:
-			out = append(out, fmt.Sprintf("under %v it looks like a FAIL %s", o.Joined.Load, figures))
-		default:
-			out = append(out, fmt.Sprintf("under %v it was not validated %s", o.Joined.Load, figures))
-		}
-	}
-	return out
+	return strings.Join(append(parts, e.ranking.DescribeOtherLoads(row)...), "; ")
 }
 
 // headlineText has the setting with its throughput and percentile.
@@ -146,6 +116,8 @@ func (x Explainer) headlineText(t trial.Trial) string {
 	switch {
 	case x.Rules.Meets(t):
 		return fmt.Sprintf("Trial %d (%v) does %s, %s the limit of %g ms.", t.N, t.Settings, figures, distanceText(v), v.LimitMS)
+	case t.Error != "":
+		return fmt.Sprintf("No setting keeps the promise. Nearest is trial %d (%v), but %s.", t.N, t.Settings, v.Why)
 	case v.Result == trial.Pass:
 		return fmt.Sprintf("No setting keeps the constraints. Nearest is trial %d (%v): it uses %s MB, and %s MB on the GPU.",
 			t.N, t.Settings, t.Use.RSSMB.Text(0), t.Use.GPU.MemoryMB.Text(0))

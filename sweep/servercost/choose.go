@@ -20,10 +20,12 @@ type Prediction struct {
 	Keeps    bool    // the promise is kept
 }
 
-// Promise is a percentile of the request latency and its limit. A Limit of 0 is kept by all.
+// Promise is a percentile of the request latency and its limit, and the share of requests that may be refused. A Limit of
+// 0 is kept by all that answer as many requests as arrive.
 type Promise struct {
-	Q     float64 // 0 to 1
-	Limit time.Duration
+	Q      float64 // 0 to 1
+	Limit  time.Duration
+	Errors float64 // 0 to 1
 }
 
 // Predict predicts the settings under a load, best first: those that keep the promise, then by the
@@ -40,11 +42,34 @@ func (f Fitted) Predict(all []knob.Settings, l Load, p Promise) ([]Prediction, e
 			Settings: s, Rate: figures.Rate, Batch: figures.Batch, P99: figures.P99 * f.P99,
 			Value: quantile(m.latencies, p.Q) * f.tailFactor(p.Q),
 		}
-		r.Keeps = p.Limit == 0 || r.Value <= float64(p.Limit)/float64(time.Millisecond)
+		refused := float64(m.refused) / float64(max(m.refused+len(m.latencies), 1))
+		r.Keeps = (p.Limit == 0 || r.Value <= float64(p.Limit)/float64(time.Millisecond)) && refused <= p.Errors
+		if r.Keeps && l.Arrivals != nil {
+			if r.Keeps, err = f.keepsUp(s, l.Arrivals); err != nil {
+				return nil, err
+			}
+		}
 		out = append(out, r)
 	}
 	sortBest(out)
 	return out, nil
+}
+
+// maxUtilization is the highest utilization at which a server is considered to keep up, as in package predict.
+const maxUtilization = .98
+
+// keepsUp reports whether settings answer as many requests as arrive: their rate with as many clients as fill two batches
+// of each worker is higher. The latencies of a few thousand requests do not show it, because a queue may grow for longer.
+func (f Fitted) keepsUp(s knob.Settings, arrivals []time.Duration) (bool, error) {
+	const requests = 3000
+	span := arrivals[len(arrivals)-1] - arrivals[0]
+	if span <= 0 {
+		return true, nil
+	}
+	clients := 2 * s.Workers * s.BatchSize
+	s.QueueSize = max(s.QueueSize, clients)
+	full, err := Simulate(f.Server, s, Load{Clients: clients, Requests: max(requests, 10*clients)})
+	return float64(len(arrivals)-1)/span.Seconds() <= maxUtilization*full.Rate, err
 }
 
 // tailFactor returns the factor of a percentile: none up to the median, P99 from .99 on.

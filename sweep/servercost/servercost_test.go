@@ -262,6 +262,40 @@ func TestPlan(t *testing.T) {
 }
 
 // TestPredictOrder: those that keep the promise are first, and of equal rates the longest delay.
+// TestPredictOverload: settings that do not answer as many requests as arrive, or refuse some, keep no promise, however high
+// its limit is.
+func TestPredictOverload(t *testing.T) {
+	f := servercost.Fitted{Server: servercost.Server{Service: servicetime.Line(4*ms, ms), Cores: 4}, P99: 1}
+	at := func(rate float64) (out []time.Duration) {
+		for i := range 2000 {
+			out = append(out, time.Duration(float64(i)/rate*1e9))
+		}
+		return out
+	}
+	queue := func(n int) knob.Settings {
+		s := settings(1, 4, ms)
+		s.QueueSize = n
+		return s
+	}
+	for _, c := range []struct {
+		name   string
+		rate   float64 // 4 requests take 8 ms: 500/s at most
+		set    knob.Settings
+		errors float64
+		want   bool
+	}{
+		{"it keeps up", 450, queue(100000), 0, true},
+		{"it does not", 550, queue(100000), 0, false},
+		{"it refuses requests", 2000, queue(10), 0, false},
+		{"it refuses as many as it may, and does not keep up", 2000, queue(10), 1, false},
+	} {
+		all, err := f.Predict([]knob.Settings{c.set}, servercost.Load{Arrivals: at(c.rate)}, servercost.Promise{Q: .99, Limit: time.Minute, Errors: c.errors})
+		if err != nil || all[0].Keeps != c.want {
+			t.Errorf("%s: %+v, %v; want kept %v", c.name, all, err, c.want)
+		}
+	}
+}
+
 func TestPredictOrder(t *testing.T) {
 	f := servercost.Fitted{Server: servercost.Server{Service: servicetime.Line(4*ms, ms), Cores: 4}, P99: 1}
 	l := servercost.Load{Clients: 10, Requests: 1000}

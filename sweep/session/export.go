@@ -37,6 +37,8 @@ type ExportRequest struct {
 	Runs     int
 	Searched bool   // no validation has confirmed Measured
 	Sweep    string // ID of the profile with the trial
+
+	OtherLoads []string // under which other loads the settings were not measured, not validated, or fail
 }
 
 // Exported is the result of an export or of its preview. Each note is a sentence about a setting
@@ -93,14 +95,16 @@ func (s *Session) exportRequest(o ExportOptions) (ExportRequest, error) {
 		r.Settings = *o.Settings
 	}
 	var trials []trial.Trial
+	var rules rank.Rules
 	if s.sweeping != nil {
 		st := s.sweeping.sweeper.State()
-		trials, r.Sweep = st.Trials, st.ID
+		trials, rules, r.Sweep = st.Trials, rank.RulesOf(st.Plan), st.ID
 	}
 	for i := range trials {
 		if trials[i].N == o.Trial || o.Trial == 0 && trials[i].Settings == r.Settings {
 			row := rank.RowOf(trials, i) // the verdict of one run alone may be better than that of its setting
 			r.Measured, r.Settings, r.Runs, r.Searched = &row.Joined, trials[i].Settings, len(row.Runs), !row.Validated
+			r.OtherLoads = rank.New(rules, trials).DescribeOtherLoads(row)
 		}
 	}
 	switch {
@@ -108,7 +112,7 @@ func (s *Session) exportRequest(o ExportOptions) (ExportRequest, error) {
 		return r, fmt.Errorf("there is no trial %d", o.Trial)
 	case o.Trial == 0 && r.Settings == s.state.Settings && s.state.Phase == Serving:
 		if t, ok := s.liveTrial(); ok { // what is measured now counts more than an earlier trial
-			r.Measured, r.Runs, r.Searched, r.Sweep = &t, 1, false, ""
+			r.Measured, r.Runs, r.Searched, r.Sweep, r.OtherLoads = &t, 1, false, "", nil
 		}
 	}
 	return r, nil

@@ -325,8 +325,8 @@ func (w *Sweeper) end(rec Recording, aborted bool, err error) (Sweep, error) {
 	return w.State(), err
 }
 
-// exitCodeOf returns the exit code of a sweep: 0 if a setting meets the promise, and has kept it if it was held, 2 if none
-// does, 3 if that is undecided, 1 if the sweep failed.
+// exitCodeOf returns the exit code of a sweep: 0 if a setting meets the promise under all loads of the plan, and has kept it
+// if it was held, 2 if none does, 3 if that is undecided, 1 if the sweep failed.
 func exitCodeOf(s Sweep, final SweepState) int {
 	switch {
 	case final == Failed:
@@ -338,10 +338,10 @@ func exitCodeOf(s Sweep, final SweepState) int {
 // ExitCode returns the exit code of a sweep that has ended and did not fail.
 func ExitCode(s Sweep) int {
 	switch {
-	case s.Choice != nil && s.Hold != nil && s.Hold.Result != nil:
+	case s.Choice != nil && s.Hold != nil && s.Hold.Result != nil && holdExit(*s.Hold.Result) != 0:
 		return holdExit(*s.Hold.Result)
 	case s.Choice != nil:
-		return 0
+		return choiceExit(s)
 	case s.Impossible != "":
 		return 2
 	case len(s.Trials) == 0:
@@ -356,6 +356,25 @@ func ExitCode(s Sweep) int {
 		return 3
 	}
 	return 2
+}
+
+// choiceExit returns the exit code of a sweep with a choice, which was validated under one load of the plan: 0 if it was
+// under the others too, and else 3.
+func choiceExit(s Sweep) int {
+	if UnderAllLoads(s) == trial.Pass {
+		return 0
+	}
+	return 3
+}
+
+// UnderAllLoads reports whether the choice of a sweep keeps the promise under all loads of the plan.
+func UnderAllLoads(s Sweep) trial.Answer {
+	i := slices.IndexFunc(s.Trials, func(t trial.Trial) bool { return s.Choice != nil && t.N == s.Choice.N })
+	if i < 0 {
+		return trial.Pass // there are no other loads to look at
+	}
+	k := rank.New(rank.RulesOf(s.Plan), s.Trials)
+	return k.UnderAllLoads(k.Row(i))
 }
 
 // gate pauses or aborts a sweep between two points.

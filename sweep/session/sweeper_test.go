@@ -3,6 +3,7 @@ package session
 import (
 	"testing"
 
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/trial"
 )
 
@@ -33,6 +34,38 @@ func TestUnusedSeed(t *testing.T) {
 			if next := got + uint64(len(c.old)); s >= next {
 				t.Errorf("fresh(%d, %v): the next seed is %d", c.seed, c.old, next)
 			}
+		}
+	}
+}
+
+// TestExitCodeOfLoads: with several loads the exit code is 0 only if the choice was validated under each of them.
+func TestExitCodeOfLoads(t *testing.T) {
+	light, heavy := load.Spec{Concurrency: 8}, load.Spec{Concurrency: 40}
+	ran := func(n int, l load.Spec, role trial.Role, answer trial.Answer) trial.Trial {
+		x := trial.Trial{N: n, Role: role, Load: l}
+		x.Verdict.Result = answer
+		return x
+	}
+	chosen := ran(1, light, trial.RoleValidation, trial.Pass)
+	held := func(a trial.Answer) *HoldState { return &HoldState{Result: &trial.Hold{Result: a}} }
+	for _, c := range []struct {
+		name  string
+		other []trial.Trial
+		hold  *HoldState
+		want  int
+	}{
+		{"not measured", nil, nil, 3},
+		{"measured, not validated", []trial.Trial{ran(2, heavy, trial.RoleLoad, trial.Pass)}, nil, 3},
+		{"validated", []trial.Trial{ran(2, heavy, trial.RoleValidation, trial.Pass)}, nil, 0},
+		{"failed", []trial.Trial{ran(2, heavy, trial.RoleValidation, trial.Fail)}, nil, 3},
+		{"not measured, but held", nil, held(trial.Pass), 3},
+		{"not measured, and broken", nil, held(trial.Fail), 2},
+		{"validated and held", []trial.Trial{ran(2, heavy, trial.RoleValidation, trial.Pass)}, held(trial.Pass), 0},
+	} {
+		s := Sweep{Choice: &trial.Choice{N: 1}, Trials: append([]trial.Trial{chosen}, c.other...), Hold: c.hold}
+		s.Plan.Loads = []load.Spec{light, heavy}
+		if got := ExitCode(s); got != c.want {
+			t.Errorf("%s: exit %d, want %d", c.name, got, c.want)
 		}
 	}
 }
