@@ -38,6 +38,10 @@ func (o *Outcome) UnmarshalText(b []byte) error {
 	return fmt.Errorf("outcome %q: want cannot tell, no regression or regression", b)
 }
 
+// DefaultTolerance is the tolerance of a comparison for which nobody has set one, with and without a
+// screen. With 0, no length of the trials could show that two equal profiles are equal.
+const DefaultTolerance = .05
+
 // CompareOptions say what is compared, and how.
 type CompareOptions struct {
 	Choice     bool    // compare the two choices, even if their settings differ; else all trials with equal settings and load

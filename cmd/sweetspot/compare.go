@@ -13,7 +13,7 @@ import (
 
 // compareCommand compares two recorded sweeps.
 func (a *app) compareCommand() *cobra.Command {
-	o := profiles.CompareOptions{Tolerance: .05}
+	o := profiles.CompareOptions{Tolerance: profiles.DefaultTolerance}
 	var asJSON, measure bool
 	var m measureFlags
 	c := &cobra.Command{
