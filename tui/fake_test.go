@@ -249,7 +249,7 @@ func failing() *session.Snapshot {
 	s.Live = traffic(90, 0, 47, 47, 208, 208)
 	s.Live.Batch = trial.NumOf(1)
 	s.Live.Totals = trial.Counts{Sent: 18733, OK: 18720, Refused: 10, Failed: 2, Timeout: 1}
-	s.Live.Seconds[89].Errors = 13
+	s.Live.Seconds[89].Errors, s.Live.Errors = 13, 13
 	s.Live.Verdict = trial.Verdict{Result: trial.Fail, Percentile: 99, LimitMS: 20, ValueMS: trial.NumOf(47)}
 	return s
 }

@@ -63,10 +63,13 @@ func (m *model) verdictParts() []verdictPart {
 			{spans: []span{dim("  load "), plain(m.loadText())}, rank: 2},
 		}
 	}
-	errors := errorsOf(s.Live.Totals)
-	errorStyle := styleDim
-	if errors > 0 {
-		errorStyle = styleFail
+	errors := s.Live.Errors // of the window, as the verdict is; the panel of the load has those of the session
+	errorStyle := styleFail
+	switch {
+	case errors == 0:
+		errorStyle = styleDim
+	case s.Live.Verdict.Result == trial.Pass:
+		errorStyle = styleWarn // the promise allows them
 	}
 	out := []verdictPart{
 		{spans: []span{dim("SLA "), plain(promiseText(s.SLA) + "  ")}, shorter: []span{plain(fmt.Sprintf("%s ms ", plainMS(limitMS(s.SLA))))}, rank: 5, stays: !m.errorsDecide()},
