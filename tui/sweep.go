@@ -163,6 +163,10 @@ func (m *model) drawStateHint(p pane) {
 		p.text(0, 0, followHint(s), styleDim)
 		return
 	}
+	if m.returning() {
+		p.text(0, 0, returningText, styleWarn)
+		return
+	}
 	switch s.State {
 	case session.Running:
 		p.text(0, 0, "the sweep uses the engine, and Live is read-only; p pauses it to change settings", styleDim)

@@ -158,11 +158,12 @@ func (s *Session) onSweepChange(st Sweep) {
 	}
 }
 
-// returnEngine applies the user's settings and starts the live load. The lock is held, but released
-// while the settings are applied.
+// returnEngine applies the user's settings and starts the live load, once the engine executes nothing of the sweep any
+// more. The lock is held, but released meanwhile.
 func (s *Session) returnEngine() {
 	userSettings, t, ctx := s.state.Settings, s.target, s.ctx
 	s.mu.Unlock()
+	sweep.AwaitIdle(ctx, t)
 	done, err := t.Apply(ctx, userSettings)
 	s.mu.Lock()
 	if err != nil {
