@@ -322,7 +322,7 @@ func sweeping() *session.Snapshot {
 	p.SLA = s.SLA
 	w := &session.Sweep{
 		State: session.Running, ID: "20261122T140211Z-7f3a", Path: "profiles/20261122T140211Z-7f3a.jsonl", Plan: p,
-		Total: 24, Elapsed: 83 * time.Second, ETA: 185 * time.Second, Best: 4,
+		Total: 24, Elapsed: 83 * time.Second, ETA: 185 * time.Second, Best: 4, Unconfirmed: -1,
 		Skipped: []trial.Skip{{Settings: s.Settings, Reason: "batch above concurrency"}, {}, {}},
 		Trials: []trial.Trial{
 			newTrial(1, 1, 1, 47, 208, trial.Fail), newTrial(2, 1, 2, 31, 330, trial.Fail), newTrial(3, 1, 4, 19.9, 470, trial.Undecided),

@@ -271,7 +271,7 @@ func ratioText(f profiles.Compared) string {
 	case f.Unit == profiles.Share:
 		return fmt.Sprintf("%+.2g%%", 100*v)
 	}
-	return fmt.Sprintf("%+.0f%%", 100*(v-1))
+	return changePercent(v)
 }
 
 // drawOverlay draws the recorded seconds of A and B over each other. Without two sides it draws

@@ -33,7 +33,7 @@ func (m *model) rows() []*trial.Trial {
 	if m.table.filter != "" {
 		out = slices.DeleteFunc(out, func(t *trial.Trial) bool { return !matches(m.table.filter, rowText(t)) })
 	}
-	m.table.sortRows(out, mostPromising(s))
+	m.table.sortRows(out)
 	return out
 }
 
@@ -45,20 +45,22 @@ func rowTrial(s *session.Sweep, r *rank.Row) *trial.Trial {
 	return &r.Joined
 }
 
-// sortClass is the first sort key of a row. The best row of the sweep is always first,
-// because the sweep ranks by more than throughput.
-func sortClass(t, best *trial.Trial) int {
-	switch {
-	case best != nil && t.N == best.N:
-		return 0
-	case t.Error != "":
-		return 4
-	case t.Verdict.Likely() == trial.Pass:
-		return 1
-	case t.Verdict.Likely() == trial.Undecided:
-		return 2
+// rowsInOrder are the rows of a sweep by rank, as all views show them. The best row of the sweep is first, or
+// without one the most promising row: it is not always that of the rank, because a validation counts more.
+func rowsInOrder(s *session.Sweep) []rank.Row {
+	if s == nil {
+		return nil
 	}
-	return 3
+	k := rank.New(rank.RulesOf(s.Plan), s.Trials)
+	rows := k.InOrder()
+	first, ok := promisingRow(s)
+	if !ok {
+		first, ok = k.Unconfirmed()
+	}
+	if i := slices.IndexFunc(rows, func(r rank.Row) bool { return ok && slices.Contains(r.Runs, first.Representative) }); i > 0 {
+		rows = slices.Insert(slices.Delete(rows, i, i+1), 0, first)
+	}
+	return rows
 }
 
 // selectedIndex is the index of the selected trial in rows.

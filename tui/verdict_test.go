@@ -141,8 +141,9 @@ func TestProgressBar(t *testing.T) {
 
 // A count of 0 is no warning, and neither is the end of a budget a failure.
 func TestNothingToWarnOf(t *testing.T) {
-	w := &session.Sweep{}
-	for _, s := range verdictCounts(w) {
+	none := newScreen(t, 80, 24, serving())
+	none.snap.Sweep = &session.Sweep{}
+	for _, s := range none.verdictCounts() {
 		if s.style != styleDim {
 			t.Errorf("%q has style %d", s.s, s.style)
 		}
