@@ -150,7 +150,7 @@ func Compare(a, b *Profile, o CompareOptions) (Comparison, error) {
 	c.Pairs, c.Notes, err = matchTrials(a, b, o.Choice)
 	switch {
 	case err != nil:
-		err = fmt.Errorf("profiles: %s and %s: %w: %w", c.A, c.B, ErrNotComparable, err)
+		err = fmt.Errorf("profiles: %s and %s: %w: %w", c.A, c.B, ErrNotComparable, noPairs{err})
 	case len(refused) > 0 && !o.Force:
 		err = fmt.Errorf("profiles: %s and %s: %w: %s", c.A, c.B, ErrNotComparable, strings.Join(refused, "; "))
 	}

@@ -23,6 +23,14 @@ func (m *model) cannotCompare() string {
 	return ""
 }
 
+// cannotForce is cannotCompare for the key that compares in any case.
+func (m *model) cannotForce() string {
+	if c := m.profiles.compare; c != nil && c.cannotForce() != "" {
+		return c.cannotForce()
+	}
+	return m.cannotCompare()
+}
+
 // cannotSwap is cannotCompare for the key that swaps A and B.
 func (m *model) cannotSwap() string {
 	if m.profiles.b == inForceID {

@@ -108,7 +108,7 @@ func (m *model) drawProgress(p pane) {
 		if c.Point.Load.Concurrency > 0 { // a probe of the throughput: nothing is predicted
 			purpose = ""
 		}
-		second.parts(span{fmt.Sprintf("probe %d ", c.N), styleAccent}, plain(c.Point.Reason), dim(purpose))
+		second.parts(span{currentName(c) + " ", styleAccent}, plain(c.Point.Reason), dim(purpose))
 	default:
 		settings := settingsText(c.Point.Settings)
 		if p.w < compactWidth-2 {

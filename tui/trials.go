@@ -275,7 +275,7 @@ func (m *model) drawTable(p, box pane) {
 	if current != nil {
 		text := fmt.Sprintf(" %4d %s: %s", current.N, current.Stage, settingsText(current.Point.Settings))
 		if current.Point.Role == trial.RoleProbe {
-			text = fmt.Sprintf(" probe %d: %s", current.N, current.Point.Reason)
+			text = fmt.Sprintf(" %s: %s", currentName(current), current.Point.Reason)
 		}
 		p.text(0, 1+end-from, text, styleAccent)
 	}

@@ -55,10 +55,14 @@ func (v *verdictPart) drop() {
 func (m *model) verdictParts() []verdictPart {
 	s := m.snap
 	if t := m.currentTrial(); t != nil {
+		soFar := " so far " + formatNum(t.P99MS, "—") + " ms " + percentOfLimit(t.P99MS, limitMS(s.SLA))
+		if t.Point.Role == trial.RoleProbe {
+			soFar = " " // its load is not that of the promise
+		}
 		return []verdictPart{
 			{spans: []span{dim("SLA "), plain(promiseText(s.SLA) + "  ")}, shorter: []span{plain(plainMS(limitMS(s.SLA)) + " ms ")}, rank: 3, stays: true},
-			{spans: []span{{fmt.Sprintf("trial #%d", t.N), styleAccent}}},
-			{spans: []span{plain(" so far " + formatNum(t.P99MS, "—") + " ms " + percentOfLimit(t.P99MS, limitMS(s.SLA)))}},
+			{spans: []span{{currentName(t), styleAccent}}},
+			{spans: []span{plain(soFar)}},
 			{spans: hostSpans(s), rank: 1},
 			{spans: []span{dim("  load "), plain(m.loadText())}, rank: 2},
 		}
