@@ -89,16 +89,13 @@ func (m *model) drawFrontier(p pane, class sizeClass) {
 
 func (m *model) drawNoFrontier(p pane) {
 	in := p.box("Frontier")
-	y := 1
-	for _, text := range []string{
-		"Nothing is measured yet. s starts a sweep. This view then shows all its settings, throughput against " +
-			percentileName(m.snap.SLA) + ": the measured ones with their error bars, and the others as they are predicted.",
-		"",
-		"The first predicted settings appear after the service-time probes of the sweep, the first measured one after its first trial. " +
-			"An earlier sweep is in Profiles (4): there m shows its settings here.",
-	} {
-		y = in.sub(2, 0, in.w-4, in.h).paragraph(0, y, text, styleText)
-	}
+	in.sub(2, 0, in.w-4, in.h).paragraphs(0, 1,
+		plain("Nothing is measured yet. s starts a sweep. This view then shows all its settings, throughput against "+
+			percentileName(m.snap.SLA)+": the measured ones with their error bars, and the others as they are predicted."),
+		span{},
+		plain("The first predicted settings appear after the service-time probes of the sweep, the first measured one after its first trial. "+
+			"An earlier sweep is in Profiles (4): there m shows its settings here."),
+	)
 }
 
 // frontierLine is the line below the header: the promise, the load and the counts of the settings.

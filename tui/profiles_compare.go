@@ -26,14 +26,11 @@ func (m *model) drawCompare(p pane, hint span) {
 		in.text(0, 0, "comparing …", styleDim)
 		return
 	}
-	y := 0
-	for _, l := range compareLines(s.compare, m.sideName(s.a), m.sideName(s.b), in.w, !m.Follow) {
-		if y >= in.h {
-			return
-		}
+	lines := compareLines(s.compare, m.sideName(s.a), m.sideName(s.b), in.w, !m.Follow)
+	for y, l := range lines[:min(len(lines), in.h)] {
 		in.line(0, y, l...)
-		y++
 	}
+	in.more(len(lines))
 }
 
 // sideName is a name for one of the compared profiles that fits above a column: that of the profile,

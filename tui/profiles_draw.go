@@ -290,6 +290,7 @@ func (m *model) drawProfileDetail(p pane, hint span) {
 	for _, l := range m.profileLines(*o) {
 		for _, text := range wrap(l[1].s, in.w-9) {
 			if y >= in.h {
+				in.more(y + 1)
 				return
 			}
 			in.line(0, y, l[0])

@@ -229,10 +229,11 @@ func (m *model) drawNoSweep(p pane) {
 	if why := m.cannotSweep(); why != "" {
 		text = append(text, "", "Not now: "+why+".")
 	}
-	y := 1
+	var texts []span
 	for _, s := range text {
-		y = in.sub(2, 0, in.w-4, in.h).paragraph(0, y, s, styleText)
+		texts = append(texts, plain(s))
 	}
+	in.sub(2, 0, in.w-4, in.h).paragraphs(0, 1, texts...)
 }
 
 // drawBest draws the best row so far, and the explanation of the choice.
@@ -302,9 +303,11 @@ func (m *model) drawExplanation(p pane, best *trial.Trial, why trial.Explanation
 		y++
 	}
 	if why.Lines != nil {
+		var texts []span
 		for _, line := range why.Lines {
-			y = p.paragraph(0, y, line.String(), styleDim)
+			texts = append(texts, dim(line.String()))
 		}
+		p.paragraphs(0, y, texts...)
 		return
 	}
 	text := why.Text
@@ -380,26 +383,32 @@ func (m *model) drawDetail(p pane) {
 		in.line(0, y+5, dim("power "), plain(na(g.PowerW)+" W"), dim("  "), plain(rank.PerJoule(*t).Text(2)+" requests/J"))
 	}
 	y = m.drawBreakdown(in, y+7, t.Breakdown)
-	notes := []string{t.Error, t.Verdict.Why}
-	for _, w := range t.Warnings {
-		notes = append(notes, w.Text)
-	}
-	for i, s := range notes {
-		if s == "" {
-			continue
+	in.paragraphs(0, y, m.detailNotes(t)...)
+}
+
+// detailNotes are the texts below the figures of a trial, with a blank line between their kinds.
+func (m *model) detailNotes(t *trial.Trial) []span {
+	var out []span
+	add := func(s string, style styleID) {
+		if s != "" {
+			out = append(out, span{s, style})
 		}
-		style := [...]styleID{styleFail, styleDim, styleWarn}[min(i, 2)]
-		y = in.paragraph(0, y, s, style)
+	}
+	add(t.Error, styleFail)
+	add(t.Verdict.Why, styleDim)
+	for _, w := range t.Warnings {
+		add(w.Text, styleWarn)
 	}
 	if t.Reason != "" {
-		y = in.paragraph(0, y+1, "Reason: "+t.Reason, styleDim)
+		out = append(out, span{}, dim("Reason: "+t.Reason))
 	}
 	if c := m.snap.Sweep.Choice; c != nil && c.N == t.N {
-		y++
+		out = append(out, span{})
 		for _, line := range explanationLines(c.Why) {
-			y = in.paragraph(0, y, line, styleText)
+			out = append(out, plain(line))
 		}
 	}
+	return out
 }
 
 // explanationLines is the explanation of a choice in lines. An older profile has only
