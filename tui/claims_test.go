@@ -90,8 +90,12 @@ func TestNothingToForce(t *testing.T) {
 		if !strings.Contains(sc.status(), "nothing to force: 20261101T090000Z-0006 has no choice") {
 			t.Errorf("F: status %q", sc.status())
 		}
+		sc.profiles.selected = all[2].Header.ID // it has no note
 		compare(all[3], all[4])
 		sc.requireFrame("F compares them anyway")
+		if got := strings.Contains(sc.plainFrame(), "n writes one"); got == follow {
+			t.Errorf("follow %v, and the key n is named: %v", follow, got)
+		}
 		if got := strings.Contains(sc.plainFrame(), "again: s, then"); got == follow {
 			t.Errorf("follow %v, and the key s is named: %v", follow, got)
 		}

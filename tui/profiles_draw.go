@@ -312,8 +312,11 @@ func (m *model) profileLines(o profiles.Summary) [][2]span {
 		out = append(out, row("best", settingsText(o.Best.Settings)), row("", fmt.Sprintf("%s/s, P99 %s ms, %s", na(o.Best.Throughput.Value), na(o.Best.P99.Value), o.Best.Verdict.Label())))
 	}
 	note := "–  n writes one"
-	if o.Note != "" {
+	switch {
+	case o.Note != "":
 		note = o.Note
+	case m.Follow:
+		note = "–"
 	}
 	out = append(out, row("note", note), row("file", shortPath(o.Path)))
 	if o.Error != "" {

@@ -40,6 +40,7 @@ func TestOneOrder(t *testing.T) {
 	if n := unconfirmed.Joined.N; n != 1 || sc.undecided.N != n || !slices.Equal(table, want) || !slices.Equal(points, want) {
 		t.Errorf("most promising #%d and #%d, table %v, points %v, want %v", n, sc.undecided.N, table, points, want)
 	}
+	requireTexts(t, Summary(s), "none is known to pass; most promising is trial #1: 640/s")
 	requireTexts(t, sc.plainFrame(), "most promising is trial 1", "enter", "measures #1 again")
 	if frame := sc.plainFrame(); strings.Contains(frame, "nearest is trial") {
 		t.Errorf("another setting is the nearest:\n%s", frame)
