@@ -12,6 +12,15 @@ import (
 // comparable.
 var ErrNotComparable = errors.New("not comparable")
 
+// ErrNoPairs is wrapped too if there is nothing to compare, such as a profile without a choice: to force the
+// comparison has no effect.
+var ErrNoPairs = errors.New("nothing to compare")
+
+// noPairs is an ErrNoPairs with the text of its reason.
+type noPairs struct{ error }
+
+func (noPairs) Is(target error) bool { return target == ErrNoPairs }
+
 // notComparableError is an ErrNotComparable with another text.
 type notComparableError struct{ text string }
 

@@ -38,6 +38,10 @@ func (o *Outcome) UnmarshalText(b []byte) error {
 	return fmt.Errorf("outcome %q: want cannot tell, no regression or regression", b)
 }
 
+// DefaultTolerance is the tolerance of a comparison for which nobody has set one, with and without a
+// screen. With 0, no length of the trials could show that two equal profiles are equal.
+const DefaultTolerance = .05
+
 // CompareOptions say what is compared, and how.
 type CompareOptions struct {
 	Choice     bool    // compare the two choices, even if their settings differ; else all trials with equal settings and load
@@ -146,7 +150,7 @@ func Compare(a, b *Profile, o CompareOptions) (Comparison, error) {
 	c.Pairs, c.Notes, err = matchTrials(a, b, o.Choice)
 	switch {
 	case err != nil:
-		err = fmt.Errorf("profiles: %s and %s: %w: %w", c.A, c.B, ErrNotComparable, err)
+		err = fmt.Errorf("profiles: %s and %s: %w: %w", c.A, c.B, ErrNotComparable, noPairs{err})
 	case len(refused) > 0 && !o.Force:
 		err = fmt.Errorf("profiles: %s and %s: %w: %s", c.A, c.B, ErrNotComparable, strings.Join(refused, "; "))
 	}

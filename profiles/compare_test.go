@@ -103,6 +103,14 @@ func TestCompareFailedBefore(t *testing.T) {
 	}
 }
 
+// TestCompareWithoutTolerance: longer trials could not decide whether equal values are equal.
+func TestCompareWithoutTolerance(t *testing.T) {
+	got, err := profiles.Compare(profileOf("a", precise(1, 1, 1)), profileOf("b", precise(1, 1, 1)), profiles.CompareOptions{})
+	if want := "0% is tolerated; a tolerance above 0 can decide it"; err != nil || got.Outcome != profiles.CannotTell || !strings.HasSuffix(got.Why, want) {
+		t.Errorf("Compare = %v (%s), %v, want ... %s", got.Outcome, got.Why, err, want)
+	}
+}
+
 func TestCompareDifferent(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -54,7 +54,11 @@ func (f Compared) describe(tolerance float64) string {
 	if !worse.High.OK() {
 		return fmt.Sprintf("%s: too few answers to say how much worse it may be; use longer trials", f.Name)
 	}
-	return fmt.Sprintf("%s may be %s %s, and %s is tolerated; longer trials can decide it", f.Name, deviation(worse.High), direction, percent(tolerance))
+	advice := "longer trials can decide it"
+	if tolerance == 0 { // equal values have no interval that ends at 1
+		advice = "a tolerance above 0 can decide it"
+	}
+	return fmt.Sprintf("%s may be %s %s, and %s is tolerated; %s", f.Name, deviation(worse.High), direction, percent(tolerance), advice)
 }
 
 // deviation formats the distance of a ratio from 1; "?" is an open end.

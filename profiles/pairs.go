@@ -112,9 +112,9 @@ func pairChoices(a, b *Profile) ([]Pair, error) {
 	tb, okB := b.Best()
 	switch {
 	case !okA:
-		return nil, fmt.Errorf("%s has no choice: no trial met its promise", a.Header.ID)
+		return nil, fmt.Errorf("%s has no choice: no setting is known to keep its promise", a.Header.ID)
 	case !okB:
-		return nil, fmt.Errorf("%s has no choice: no trial met its promise", b.Header.ID)
+		return nil, fmt.Errorf("%s has no choice: no setting is known to keep its promise", b.Header.ID)
 	case ta.Load != tb.Load:
 		return nil, fmt.Errorf("the choices were measured under different loads: %s and %s", ta.Load, tb.Load)
 	case ta.Counts.OK == 0 || tb.Counts.OK == 0:

@@ -16,6 +16,12 @@ type BareMeasurer interface {
 	Bare(ctx context.Context) (trial.Bare, error)
 }
 
+// Drainer is a target that can tell when its server has nothing left to do.
+type Drainer interface {
+	// Drain waits until no request is queued or executed. There must be no load meanwhile.
+	Drain(ctx context.Context) error
+}
+
 // Killer is a target whose server can be killed because it hangs.
 type Killer interface {
 	// Kill kills the server. The target starts it again, as after any other death. why is how its end is

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"sweetspot/tui/chart"
@@ -125,14 +126,78 @@ var partStyles = [...]styleID{
 
 // paragraph writes wrapped text from row y and returns the row after it.
 func (p pane) paragraph(x, y int, s string, style styleID) int {
-	for _, l := range wrap(s, p.w-x) {
-		if y >= p.h {
-			break
-		}
-		p.text(x, y, l, style)
+	return p.paragraphs(x, y, span{s, style})
+}
+
+// paragraphs writes texts below each other, each wrapped, and returns the row after them. If there is no room for all of
+// them, the last visible line ends with an ellipsis.
+func (p pane) paragraphs(x, y int, texts ...span) int {
+	lines := wrapAll(texts, p.w-x)
+	for _, l := range elided(lines, p.h-y, p.w-x) {
+		p.line(x, y, l)
 		y++
 	}
 	return y
+}
+
+// more writes an ellipsis at the end of the last row if a list of n lines does not fit.
+func (p pane) more(n int) {
+	if n > p.h && p.h > 0 {
+		p.text(p.w-1, p.h-1, "…", styleDim)
+	}
+}
+
+// wrapAll breaks texts into lines of at most w cells.
+func wrapAll(texts []span, w int) []span {
+	var out []span
+	for _, t := range texts {
+		for _, l := range wrap(t.s, w) {
+			out = append(out, span{l, t.style})
+		}
+	}
+	return out
+}
+
+// elided are the first h lines, of w cells. The last one ends with an ellipsis if there are more.
+func elided(lines []span, h, w int) []span {
+	if h <= 0 {
+		return nil
+	}
+	if len(lines) <= h {
+		return lines
+	}
+	out := slices.Clone(lines[:h])
+	for len(out) > 1 && out[len(out)-1].s == "" {
+		out = out[:len(out)-1]
+	}
+	last := &out[len(out)-1]
+	last.s = withEllipsis(last.s, w)
+	return out
+}
+
+// withEllipsis is s with an ellipsis at its end, in at most w cells.
+func withEllipsis(s string, w int) string {
+	if width(s)+2 <= w {
+		return s + " …"
+	}
+	head, _ := cut(s, max(w-1, 1))
+	return strings.TrimRight(head, " ") + "…"
+}
+
+// wholeTexts are the lines of the first texts that fit whole into h lines of w cells. If not even the first does, it is cut.
+func wholeTexts(texts []span, w, h int) []span {
+	var out []span
+	for i, t := range texts {
+		lines := wrapAll([]span{t}, w)
+		if len(out)+len(lines) > h {
+			if i == 0 {
+				return elided(lines, h, w)
+			}
+			break
+		}
+		out = append(out, lines...)
+	}
+	return out
 }
 
 // wrap breaks s at blanks into lines of at most w cells. A word that is longer is split.

@@ -182,6 +182,11 @@ func promisingRow(s *session.Sweep) (row rank.Row, ok bool) {
 	if s == nil || s.Best < 0 || s.Best >= len(s.Trials) {
 		return rank.Row{}, false
 	}
+	if i := s.Unconfirmed; s.Choice == nil && s.State.Ended() && i >= 0 && i < len(s.Trials) {
+		if row = rank.RowOf(s.Trials, i); row.Verdict().Likely() == trial.Pass { // what the sweep calls the most promising
+			return row, true
+		}
+	}
 	row = rank.RowOf(s.Trials, s.Best)
 	return row, row.Verdict().Likely() == trial.Pass
 }

@@ -33,7 +33,9 @@ func (d *exportDialog) showsDiff() bool { return d.preview.Diff != "" && !d.show
 // noteLines are the notes on values without a key in the format, at most a few.
 func (d *exportDialog) noteLines(m *model) []string {
 	const most = 4
+	limit := min(most, max(m.h/6, 1))
 	var out []string
+	whole := 0 // lines of the notes that fit whole above the last line
 	for _, n := range d.preview.Notes {
 		for i, l := range wrap(n, min(exportWidth, m.w)-8) {
 			mark := "! "
@@ -42,9 +44,12 @@ func (d *exportDialog) noteLines(m *model) []string {
 			}
 			out = append(out, mark+l)
 		}
+		if len(out) < limit {
+			whole = len(out)
+		}
 	}
-	if limit := min(most, max(m.h/6, 1)); len(out) > limit {
-		out = append(out[:limit-1], fmt.Sprintf("! %s in all, which the file has too", plural(len(d.preview.Notes), "note")))
+	if len(out) > limit { // no note is cut
+		out = append(out[:whole], fmt.Sprintf("! %s in all, which the file has too", plural(len(d.preview.Notes), "note")))
 	}
 	return out
 }

@@ -249,7 +249,7 @@ func failing() *session.Snapshot {
 	s.Live = traffic(90, 0, 47, 47, 208, 208)
 	s.Live.Batch = trial.NumOf(1)
 	s.Live.Totals = trial.Counts{Sent: 18733, OK: 18720, Refused: 10, Failed: 2, Timeout: 1}
-	s.Live.Seconds[89].Errors = 13
+	s.Live.Seconds[89].Errors, s.Live.Errors = 13, 13
 	s.Live.Verdict = trial.Verdict{Result: trial.Fail, Percentile: 99, LimitMS: 20, ValueMS: trial.NumOf(47)}
 	return s
 }
@@ -322,7 +322,7 @@ func sweeping() *session.Snapshot {
 	p.SLA = s.SLA
 	w := &session.Sweep{
 		State: session.Running, ID: "20261122T140211Z-7f3a", Path: "profiles/20261122T140211Z-7f3a.jsonl", Plan: p,
-		Total: 24, Elapsed: 83 * time.Second, ETA: 185 * time.Second, Best: 4,
+		Total: 24, Elapsed: 83 * time.Second, ETA: 185 * time.Second, Best: 4, Unconfirmed: -1,
 		Skipped: []trial.Skip{{Settings: s.Settings, Reason: "batch above concurrency"}, {}, {}},
 		Trials: []trial.Trial{
 			newTrial(1, 1, 1, 47, 208, trial.Fail), newTrial(2, 1, 2, 31, 330, trial.Fail), newTrial(3, 1, 4, 19.9, 470, trial.Undecided),

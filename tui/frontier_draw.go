@@ -89,16 +89,13 @@ func (m *model) drawFrontier(p pane, class sizeClass) {
 
 func (m *model) drawNoFrontier(p pane) {
 	in := p.box("Frontier")
-	y := 1
-	for _, text := range []string{
-		"Nothing is measured yet. s starts a sweep. This view then shows all its settings, throughput against " +
-			percentileName(m.snap.SLA) + ": the measured ones with their error bars, and the others as they are predicted.",
-		"",
-		"The first predicted settings appear after the service-time probes of the sweep, the first measured one after its first trial. " +
-			"An earlier sweep is in Profiles (4): there m shows its settings here.",
-	} {
-		y = in.sub(2, 0, in.w-4, in.h).paragraph(0, y, text, styleText)
-	}
+	in.sub(2, 0, in.w-4, in.h).paragraphs(0, 1,
+		plain("Nothing is measured yet. s starts a sweep. This view then shows all its settings, throughput against "+
+			percentileName(m.snap.SLA)+": the measured ones with their error bars, and the others as they are predicted."),
+		span{},
+		plain("The first predicted settings appear after the service-time probes of the sweep, the first measured one after its first trial. "+
+			"An earlier sweep is in Profiles (4): there m shows its settings here."),
+	)
 }
 
 // frontierLine is the line below the header: the promise, the load and the counts of the settings.
@@ -110,7 +107,7 @@ func (m *model) frontierLine() []span {
 	if m.frontier.whatIf.on {
 		return []span{warning(m.whatIfText()), dim("   SLA " + promiseText(s.Plan.SLA) + "   "), bold("esc"), dim(" measured load")}
 	}
-	var n [3]int
+	var rows []*trial.Trial
 	disturbed, predicted := 0, 0
 	points := m.measuredPoints()
 	for i := range points {
@@ -119,7 +116,7 @@ func (m *model) frontierLine() []span {
 		case !p.measured():
 			predicted++
 		default:
-			n[p.answer]++
+			rows = append(rows, &p.row.Joined)
 			if p.row.Joined.Disturbed() {
 				disturbed++
 			}
@@ -127,14 +124,19 @@ func (m *model) frontierLine() []span {
 	}
 	if from := m.frontier.profile; from != nil {
 		name := []span{{"profile " + cutTo(from.name, 24) + "  ", styleAccent}, bold("esc"), dim(" back to Profiles  ")}
-		return append(append(name, answerCounts(n)...), dim("  SLA "+promiseText(s.Plan.SLA)))
+		return append(append(name, countVerdicts(rows)...), dim("  SLA "+promiseText(s.Plan.SLA)))
 	}
 	out := []span{dim("SLA " + promiseText(s.Plan.SLA) + "  ")}
 	if m.w >= wideWidth && len(s.Plan.Loads) > 0 {
 		out = append(out, dim(s.Plan.Loads[0].String()+"  "))
 	}
-	out = append(append(out, answerCounts(n)...), plain(fmt.Sprintf("  predicted %d", predicted)),
-		dim(fmt.Sprintf("  skipped %d", len(s.Skipped))))
+	out = append(out, countVerdicts(rows)...)
+	if !m.Follow { // a profile has no predictions
+		out = append(out, plain(fmt.Sprintf("  predicted %d", predicted)))
+	}
+	if m.knowsSkipped(s) {
+		out = append(out, dim(fmt.Sprintf("  skipped %d", len(s.Skipped))))
+	}
 	if disturbed > 0 {
 		out = append(out, warning(fmt.Sprintf("  host busy in %d", disturbed)))
 	}
@@ -312,19 +314,39 @@ func (m *model) againstBest(points []settingPoint) func(p *settingPoint) span {
 }
 
 func comparedThroughput(best, p *settingPoint) span {
-	b, okB := best.throughput.Value.Get()
-	v, ok := p.throughput.Value.Get()
+	switch text := throughputChange(best.throughput, p.throughput); {
+	case text == "":
+		return dim("n/a")
+	case text == "~":
+		return warning(text)
+	case !p.measured():
+		return dim(text + "?")
+	default:
+		return plain(text)
+	}
+}
+
+// throughputChange is how much a throughput differs from that before: "~" if their intervals overlap, "" if one is
+// not known.
+func throughputChange(before, now trial.Estimate) string {
+	b, okB := before.Value.Get()
+	v, ok := now.Value.Get()
 	switch {
 	case !ok || !okB || b <= 0:
-		return dim("n/a")
-	case overlap(best.throughput, p.throughput):
-		return warning("~")
+		return ""
+	case overlap(before, now):
+		return "~"
 	}
-	text := fmt.Sprintf("%+.0f%%", 100*(v/b-1))
-	if !p.measured() {
-		return dim(text + "?")
+	return changePercent(v / b)
+}
+
+// changePercent is a ratio as a change in percent, with a decimal if it would be 0 without.
+func changePercent(ratio float64) string {
+	p := 100 * (ratio - 1)
+	if math.Abs(p) < .5 {
+		return fmt.Sprintf("%+.1f%%", p)
 	}
-	return plain(text)
+	return fmt.Sprintf("%+.0f%%", p)
 }
 
 // overlap reports whether two intervals overlap, so that the data cannot tell the values apart. An

@@ -129,16 +129,8 @@ func (m *model) drawPoint(p pane, hint span) {
 	}
 	in := p.boxWith(title, hint, state)
 	in = in.sub(1, 0, in.w-2, in.h)
-	y := in.paragraph(0, 0, settingsText(o.settings), styleText)
-	for _, line := range m.pointLines(o) {
-		for _, text := range wrap(line.s, in.w) {
-			if y >= in.h-1 {
-				break
-			}
-			in.line(0, y, span{text, line.style})
-			y++
-		}
-	}
+	texts := append([]span{plain(settingsText(o.settings))}, m.pointLines(o)...)
+	in.sub(0, 0, in.w, in.h-1).paragraphs(0, 0, texts...)
 	in.line(0, in.h-1, m.pointKeys(o)...)
 }
 

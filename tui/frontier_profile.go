@@ -23,9 +23,13 @@ type shownProfile struct {
 // SweepOf is the sweep that a profile has recorded, as the screen shows it. Its state is not set. The best row is that
 // of the choice, or without one the best by the rules of its plan.
 func SweepOf(p *profiles.Profile) *session.Sweep {
-	out := &session.Sweep{ID: p.Header.ID, Path: p.Path, Plan: p.Plan(), Trials: p.Trials, Best: -1, Events: p.Events}
-	if best, ok := rank.New(rank.RulesOf(out.Plan), p.Trials).Best(); ok {
+	out := &session.Sweep{ID: p.Header.ID, Path: p.Path, Plan: p.Plan(), Trials: p.Trials, Best: -1, Unconfirmed: -1, Events: p.Events}
+	k := rank.New(rank.RulesOf(out.Plan), p.Trials)
+	if best, ok := k.Best(); ok {
 		out.Best = best.Representative
+	}
+	if r, ok := k.Unconfirmed(); ok {
+		out.Unconfirmed = r.Representative
 	}
 	if c, ok := p.Choice(); ok {
 		out.Choice, out.Skipped = &c, c.Why.Skipped

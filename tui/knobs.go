@@ -350,6 +350,7 @@ func (m *model) drop() tea.Cmd {
 		m.report(session.Note, false, "esc again drops "+plural(len(m.pending), "pending change"))
 		return nil
 	}
+	m.report(session.Note, false, "dropped "+plural(len(m.pending), "pending change"))
 	m.dropAsked = time.Time{}
 	clear(m.pending)
 	m.applyError, m.stagedN = "", 0

@@ -81,7 +81,7 @@ func (m *model) drawKnobs(p pane) {
 func (m *model) knobsTitle() []span {
 	switch {
 	case m.currentTrial() != nil:
-		return []span{{fmt.Sprintf("trial #%d, read-only", m.currentTrial().N), styleAccent}}
+		return []span{{currentName(m.currentTrial()) + ", read-only", styleAccent}}
 	case m.snap.Applying != nil:
 		return []span{{m.spinner() + " applying", styleAccent}}
 	case len(m.pending) > 0:
@@ -90,7 +90,15 @@ func (m *model) knobsTitle() []span {
 	return nil
 }
 
-// currentTrial is the trial that a running sweep measures now, or nil.
+// currentName is the number of a trial or of a probe, which are counted apart.
+func currentName(c *sweep.Current) string {
+	if c.Point.Role == trial.RoleProbe {
+		return fmt.Sprintf("probe #%d", c.N)
+	}
+	return fmt.Sprintf("trial #%d", c.N)
+}
+
+// currentTrial is the trial or the probe that a running sweep measures now, or nil.
 func (m *model) currentTrial() *sweep.Current {
 	if s := m.snap.Sweep; m.snap.Phase == session.Sweeping && s != nil {
 		return s.Current

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"sweetspot/sweep/rank"
@@ -47,17 +48,20 @@ func (m *model) keysFor(t *trial.Trial, key string) []span {
 	return []span{bold(fmt.Sprintf("%s on #%d", key, t.N))}
 }
 
-// undecidedRow is the undecided row nearest to the promise, which may pass if it is measured longer;
-// nil if there is none, or while the sweep runs.
+// undecidedRow is the row of a sweep without a pass that longer trials may show to pass: the one that the sweep
+// without a screen calls the most promising, or else the one nearest to the promise. It is nil if there is
+// none, or while the sweep runs.
 func undecidedRow(s *session.Sweep) *trial.Trial {
 	if s == nil || !s.State.Ended() {
 		return nil
 	}
-	rows := rank.New(rank.RulesOf(s.Plan), s.Trials).InOrder()
-	for i := range rows {
-		r := &rows[i]
+	k := rank.New(rank.RulesOf(s.Plan), s.Trials)
+	if r, ok := k.Unconfirmed(); ok {
+		return rowTrial(s, &r)
+	}
+	for _, r := range k.InOrder() {
 		if r.Verdict().Likely() == trial.Undecided && r.Joined.Error == "" {
-			return rowTrial(s, r)
+			return rowTrial(s, &r)
 		}
 	}
 	return nil
@@ -68,15 +72,21 @@ func (m *model) confirmStep(t *trial.Trial) []span {
 	return append(m.keysFor(t, "R"), plain(" measures it again"), dim(", because no validation has confirmed it"))
 }
 
-// noPassText says why nothing passed: the setting nearest to the promise, and what blocks it. It
-// is "" while the sweep runs or if it does not know.
-func noPassText(s *session.Sweep) string {
+// noPassText says why nothing passed: the most promising setting and why it is undecided, or else the one nearest
+// to the promise, and what blocks it. It is "" while the sweep runs or if it does not know.
+func noPassText(s *session.Sweep, undecided *trial.Trial) string {
 	if s == nil || !s.State.Ended() || mostPromising(s) != nil || len(s.Trials) == 0 {
 		return ""
 	}
 	text := search.ExplainNone(s.Trials, s.Plan.SLA)
-	if s.Impossible != "" {
+	switch {
+	case s.Impossible != "":
 		text = "no setting keeps the promise: " + s.Impossible
+	case undecided != nil && undecided.Verdict.ValueMS.Or(math.Inf(1)) <= undecided.Verdict.LimitMS:
+		text = fmt.Sprintf("most promising is trial %d (%v): %s/s, %s, but undecided", undecided.N, undecided.Settings, na(undecided.Throughput.Value), undecided.Verdict.Describe())
+		if why := undecided.Verdict.Why; why != "" {
+			text += ": " + why
+		}
 	}
 	if more := s.Cost.MissingAnswers(s.Trials); more != "" {
 		text += "; it needs " + more

@@ -42,7 +42,7 @@ func settingPoints(s *session.Sweep) []settingPoint {
 	}
 	var out []settingPoint
 	best := validatedBest(s)
-	for _, r := range rank.New(rank.RulesOf(s.Plan), s.Trials).InOrder() {
+	for _, r := range rowsInOrder(s) {
 		out = append(out, measuredPoint(s, r, best))
 	}
 	markFrontier(out)
@@ -141,11 +141,9 @@ func (m *model) updatePoints(old *session.Snapshot) {
 	if sameData(old.Sweep, m.snap.Sweep) && m.points != nil {
 		return
 	}
-	m.points, m.joined = settingPoints(m.snap.Sweep), nil
-	if s := m.snap.Sweep; s != nil {
-		m.joined = rank.Rows(s.Trials)
-	}
-	m.noPass, m.undecided = noPassText(m.snap.Sweep), undecidedRow(m.snap.Sweep)
+	m.points, m.joined = settingPoints(m.snap.Sweep), rowsInOrder(m.snap.Sweep)
+	m.undecided = undecidedRow(m.snap.Sweep)
+	m.noPass = noPassText(m.snap.Sweep, m.undecided)
 	if old.Sweep != nil && m.snap.Sweep != nil && old.Sweep.ID != m.snap.Sweep.ID {
 		m.leaveWhatIf() // the selection stays: the sweep may have been resumed for one more trial
 	}

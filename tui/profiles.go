@@ -214,6 +214,9 @@ func (m *model) cannotUseProfile() string {
 	case m.profiles.filter != "" && len(m.profiles.list) > 0:
 		return "no profile matches the filter: / changes it"
 	}
+	if m.Follow {
+		return "no profiles yet"
+	}
 	return "no profiles yet: a sweep (s) or a recording (r) makes one"
 }
 
@@ -267,7 +270,7 @@ func (m *model) profileKeys() []binding {
 		{secondKey("b"), in, group, "", m.cannotUseProfile, func() tea.Cmd { return m.setSide(&s.b) }},
 		{keys("i", "compare A with what is in force now", "i"), in, group, "in force", m.cannotCompareInForce, m.compareInForce},
 		{keys("c", "swap A and B", "c"), in, group, "swap", m.cannotSwap, m.swapSides},
-		{keys("F", "compare also what is not comparable, or not", "F", "shift+f"), in, group, "", m.cannotCompare, m.forceComparison},
+		{keys("F", "compare also what is not comparable, or not", "F", "shift+f"), in, group, "", m.cannotForce, m.forceComparison},
 		{keys("v", "next panel: compare, details, seconds", "v"), in, group, "panel", m.cannotUseProfile, panel},
 		{keys("=", "give it a name", "="), in, group, "name", m.cannotUseProfile, m.nameProfile},
 		{keys("n", "write a note", "n"), in, group, "note", m.cannotUseProfile, m.noteProfile},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"sweetspot/engine/knob"
@@ -25,14 +26,11 @@ func (m *model) drawCompare(p pane, hint span) {
 		in.text(0, 0, "comparing …", styleDim)
 		return
 	}
-	y := 0
-	for _, l := range compareLines(s.compare, m.sideName(s.a), m.sideName(s.b), in.w) {
-		if y >= in.h {
-			return
-		}
+	lines := compareLines(s.compare, m.sideName(s.a), m.sideName(s.b), in.w, !m.Follow)
+	for y, l := range lines[:min(len(lines), in.h)] {
 		in.line(0, y, l...)
-		y++
 	}
+	in.more(len(lines))
 }
 
 // sideName is a name for one of the compared profiles that fits above a column: that of the profile,
@@ -54,9 +52,9 @@ const (
 )
 
 // compareLines are the lines of a comparison in w cells.
-func compareLines(c *comparedProfiles, nameA, nameB string, w int) [][]span {
+func compareLines(c *comparedProfiles, nameA, nameB string, w int, canSweep bool) [][]span {
 	if c.err != nil {
-		return whyNotLines(c, w)
+		return whyNotLines(c, w, canSweep)
 	}
 	var out [][]span
 	column := min(max((w-compareLabel-compareChange)/2, 8), compareValue)
@@ -97,11 +95,8 @@ func compareLines(c *comparedProfiles, nameA, nameB string, w int) [][]span {
 // P99 of B against A, "~" if the data cannot tell, or why there is no comparison.
 func comparedSpans(c *comparedProfiles) []span {
 	switch {
-	case c.err != nil && len(c.result.Differences) > 0:
-		return []span{{"not comparable", styleFail}, dim(" " + c.result.Differences[0])}
 	case c.err != nil:
-		_, reason, _ := strings.Cut(c.err.Error(), profiles.ErrNotComparable.Error()+": ")
-		return []span{{"not comparable", styleFail}, dim(" " + reason)}
+		return []span{{"not comparable", styleFail}, dim(" " + c.reasons()[0])}
 	}
 	out := []span{bold("B:")}
 	for i := range c.result.Pairs {
@@ -162,7 +157,7 @@ func compareNotes(c *comparedProfiles) []span {
 }
 
 // whyNotLines say why two profiles are not comparable, and what to do.
-func whyNotLines(c *comparedProfiles, w int) [][]span {
+func whyNotLines(c *comparedProfiles, w int, canSweep bool) [][]span {
 	var out [][]span
 	add := func(text string, style styleID) {
 		for _, l := range wrap(text, w) {
@@ -174,24 +169,50 @@ func whyNotLines(c *comparedProfiles, w int) [][]span {
 		return out
 	}
 	add("not comparable", styleFail)
-	reasons := c.result.Differences
-	if len(reasons) == 0 {
-		_, reason, _ := strings.Cut(c.err.Error(), profiles.ErrNotComparable.Error()+": ")
-		reasons = []string{reason}
-	}
-	for _, r := range reasons {
+	for _, r := range c.reasons() {
 		add("• "+r, styleText)
-		add("  "+comparableFix(r), styleDim)
+		add("  "+comparableFix(r, canSweep), styleDim)
 	}
-	if len(c.result.Differences) > 0 {
+	if c.cannotForce() == "" {
 		out = append(out, nil, []span{bold("F"), dim(" compares them anyway")})
 	}
 	return out
 }
 
-// comparableFix is what to do about a reason why profiles are not comparable.
-func comparableFix(reason string) string {
+// reasons are why two profiles are not comparable. That there is nothing to compare is the first, because nothing can be
+// done about it with these two.
+func (c *comparedProfiles) reasons() []string {
+	_, reason, _ := strings.Cut(c.err.Error(), profiles.ErrNotComparable.Error()+": ")
+	switch {
+	case !errors.Is(c.err, profiles.ErrNotComparable):
+		return []string{firstLine(c.err.Error())}
+	case errors.Is(c.err, profiles.ErrNoPairs):
+		return append([]string{reason}, c.result.Differences...)
+	case len(c.result.Differences) > 0:
+		return c.result.Differences
+	}
+	return []string{reason}
+}
+
+// cannotForce is why the comparison cannot be forced, or "".
+func (c *comparedProfiles) cannotForce() string {
+	switch {
+	case c.err == nil:
+		return ""
+	case errors.Is(c.err, profiles.ErrNoPairs) || len(c.result.Differences) == 0:
+		return "nothing to force: " + c.reasons()[0]
+	}
+	return ""
+}
+
+// comparableFix is what to do about a reason why profiles are not comparable. The keys of a sweep are named if the screen can
+// start one.
+func comparableFix(reason string, canSweep bool) string {
 	what, _, _ := strings.Cut(reason, ":")
+	under, key := "", ""
+	if canSweep {
+		under, key = ": s, then the field load", ": s"
+	}
 	switch {
 	case what == "kind":
 		return "choose two sweeps, or two recordings"
@@ -200,11 +221,11 @@ func comparableFix(reason string) string {
 	case strings.Contains(reason, "no choice"):
 		return "choose a sweep in which a setting kept its promise"
 	case strings.Contains(reason, "different loads"):
-		return "sweep again under the load of the other one: s, then the field load"
+		return "sweep again under the load of the other one" + under
 	case strings.Contains(reason, "same settings"):
 		return "choose recordings with the same settings and load"
 	}
-	return "sweep the model on this machine again: s, then compare with the new profile"
+	return "sweep the model on this machine again" + key + ", then compare with the new profile"
 }
 
 func knobChange(a, b string) span {
@@ -271,7 +292,7 @@ func ratioText(f profiles.Compared) string {
 	case f.Unit == profiles.Share:
 		return fmt.Sprintf("%+.2g%%", 100*v)
 	}
-	return fmt.Sprintf("%+.0f%%", 100*(v-1))
+	return changePercent(v)
 }
 
 // drawOverlay draws the recorded seconds of A and B over each other. Without two sides it draws
@@ -287,13 +308,19 @@ func (m *model) drawOverlay(p pane, hint span) {
 	if a == nil && b == nil && s.opened != nil {
 		b, right = s.opened.profile, nil
 	}
-	in := p.boxWith(title, hint, right...)
 	valuesA, valuesB := recordedP99(a), recordedP99(b)
+	if a != nil && b != nil {
+		right = overlayLegend(valuesA, valuesB)
+	}
+	in := p.boxWith(title, hint, right...)
 	if len(valuesA)+len(valuesB) == 0 {
-		in.sub(1, 0, in.w-2, in.h).paragraph(0, 0, "No recorded seconds: sweeps have none. r records live traffic to a profile, r again ends it.", styleDim)
+		in.sub(1, 0, in.w-2, in.h).paragraph(0, 0, "No recorded seconds: sweeps have none."+howToRecord(!m.Follow), styleDim)
 		return
 	}
-	spec := chart.Spec{Join: chart.Max, Foot: chart.TimeFoot, Left: "0 s", Empty: "no recorded second has a P99"}
+	spec := chart.Spec{Join: chart.Max, Foot: chart.TimeFoot, Left: "0 s"}
+	if !hasValue(valuesA) && !hasValue(valuesB) { // a text would be drawn over the dots of A
+		spec.Empty = "no recorded second has a P99"
+	}
 	if sla, ok := slaOf(b, a); ok {
 		spec.SLA, spec.SLALabel = limitMS(sla), "SLA "+plainMS(limitMS(sla))
 	}
@@ -301,6 +328,36 @@ func (m *model) drawOverlay(p pane, hint span) {
 	spec.Right = fmt.Sprintf("%d s", n)
 	spec.Top = max(chart.Wanted(valuesA, spec.SLA), chart.Wanted(valuesB, spec.SLA))
 	in.chart(overlay{spec, toLength(valuesA, n), toLength(valuesB, n)})
+}
+
+// howToRecord names the keys of a recording, if the screen can record.
+func howToRecord(can bool) string {
+	if !can {
+		return ""
+	}
+	return " r records live traffic to a profile, r again ends it."
+}
+
+// overlayLegend explains how A and B are drawn, or says that one of them has nothing to draw.
+func overlayLegend(a, b []float64) []span {
+	missing := func(name string, values []float64) span {
+		if len(values) == 0 {
+			return warning(name + " has no recorded seconds")
+		}
+		return warning(name + "'s seconds have no P99")
+	}
+	switch hasA, hasB := hasValue(a), hasValue(b); {
+	case hasA && !hasB:
+		return []span{missing("B", b)}
+	case hasB && !hasA:
+		return []span{missing("A", a)}
+	}
+	return []span{dim("A dotted  "), {"B", styleData}}
+}
+
+// hasValue reports whether one of the values was measured.
+func hasValue(values []float64) bool {
+	return slices.ContainsFunc(values, func(v float64) bool { return !math.IsNaN(v) })
 }
 
 // slaOf is the promise of the first profile that has one.

@@ -290,6 +290,7 @@ func (m *model) drawProfileDetail(p pane, hint span) {
 	for _, l := range m.profileLines(*o) {
 		for _, text := range wrap(l[1].s, in.w-9) {
 			if y >= in.h {
+				in.more(y + 1)
 				return
 			}
 			in.line(0, y, l[0])
@@ -311,8 +312,11 @@ func (m *model) profileLines(o profiles.Summary) [][2]span {
 		out = append(out, row("best", settingsText(o.Best.Settings)), row("", fmt.Sprintf("%s/s, P99 %s ms, %s", na(o.Best.Throughput.Value), na(o.Best.P99.Value), o.Best.Verdict.Label())))
 	}
 	note := "–  n writes one"
-	if o.Note != "" {
+	switch {
+	case o.Note != "":
 		note = o.Note
+	case m.Follow:
+		note = "–"
 	}
 	out = append(out, row("note", note), row("file", shortPath(o.Path)))
 	if o.Error != "" {

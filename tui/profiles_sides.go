@@ -23,6 +23,14 @@ func (m *model) cannotCompare() string {
 	return ""
 }
 
+// cannotForce is cannotCompare for the key that compares in any case.
+func (m *model) cannotForce() string {
+	if c := m.profiles.compare; c != nil && c.cannotForce() != "" {
+		return c.cannotForce()
+	}
+	return m.cannotCompare()
+}
+
 // cannotSwap is cannotCompare for the key that swaps A and B.
 func (m *model) cannotSwap() string {
 	if m.profiles.b == inForceID {
@@ -88,7 +96,7 @@ func (c *comparedProfiles) readInForce(path string, t trial.Trial, info sweep.In
 		Model: profiles.Model{Name: info.Model.Name, SHA256: info.Model.SHA256},
 	}
 	c.b = &profiles.Profile{Header: header, Trials: []trial.Trial{t}, Choices: []trial.Choice{{N: 1, Settings: t.Settings}}}
-	c.result, c.err = profiles.Compare(c.a, c.b, profiles.CompareOptions{Choice: true, Force: force})
+	c.result, c.err = profiles.Compare(c.a, c.b, profiles.CompareOptions{Choice: true, Tolerance: profiles.DefaultTolerance, Force: force})
 }
 
 // compareProfiles reads A and B and compares them.
@@ -123,6 +131,8 @@ func (c *comparedProfiles) read(paths [2]string, force bool) {
 		c.err = errors.Join(errA, errB)
 		return
 	}
-	o := profiles.CompareOptions{Choice: c.a.Header.Kind == profiles.Sweep && c.b.Header.Kind == profiles.Sweep, Force: force}
-	c.result, c.err = profiles.Compare(c.a, c.b, o)
+	c.result, c.err = profiles.Compare(c.a, c.b, profiles.CompareOptions{
+		Choice:    c.a.Header.Kind == profiles.Sweep && c.b.Header.Kind == profiles.Sweep,
+		Tolerance: profiles.DefaultTolerance, Force: force,
+	})
 }

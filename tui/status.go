@@ -200,13 +200,16 @@ func (m *model) drawHeader(p pane) {
 
 func (m *model) modelName() span {
 	if name := m.snap.Info.Model.Name; name != "" {
-		if m.snap.Info.Runtime == "simulated" {
+		if isSimulated(m.snap.Info.Runtime) {
 			name += " (simulated)"
 		}
 		return plain(name)
 	}
 	return dim("(no model yet)")
 }
+
+// isSimulated reports whether a runtime computes nothing: a simulated backend, or the target without an engine.
+func isSimulated(runtime string) bool { return runtime == "simulated" || runtime == "virtual device" }
 
 func (m *model) phase() span {
 	if m.Follow {

@@ -76,6 +76,8 @@ func sweepRows(w *session.Sweep, row func(name, format string, args ...any)) {
 		row("best", "trial #%d: %s/s%s at %s %s ms: %v", t.N, na(t.Throughput.Value), runsText(w, t), percentileName(w.Plan.SLA), na(percentileOf(t, w.Plan.SLA)), t.Settings)
 	} else if t := mostPromising(w); t != nil {
 		row("best", "none validated; most promising is trial #%d: %s/s%s at %s %s ms: %v", t.N, na(t.Throughput.Value), runsText(w, t), percentileName(w.Plan.SLA), na(percentileOf(t, w.Plan.SLA)), t.Settings)
+	} else if t := undecidedRow(w); t != nil {
+		row("best", "none is known to pass; most promising is trial #%d: %s/s at %s %s ms: %v", t.N, na(t.Throughput.Value), percentileName(w.Plan.SLA), na(percentileOf(t, w.Plan.SLA)), t.Settings)
 	} else if len(w.Trials) > 0 {
 		row("best", "no setting passed the SLA")
 	}

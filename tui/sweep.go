@@ -3,6 +3,7 @@ package tui
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"sweetspot/sweep/rank"
@@ -24,7 +25,7 @@ func (m *model) drawSweep(p pane, class sizeClass) {
 	if class == wide {
 		in := p.at(l.progress).box("Progress", dim(elapsedText(s)))
 		m.drawProgress(in.sub(1, 0, in.w-2, in.h))
-		in.sub(1, 2, in.w-2, 1).line(0, 0, verdictCounts(s)...)
+		in.sub(1, 2, in.w-2, 1).line(0, 0, m.verdictCounts()...)
 		m.drawStateHint(in.sub(1, 3, in.w-2, 1))
 		m.drawSide(p.at(l.detail))
 	} else {
@@ -63,7 +64,7 @@ func (m *model) sweepLine() []span {
 		if m.w < compactWidth && !s.State.Ended() && s.ETA > 0 { // the counts say more than the time until now
 			times = "ETA " + wholeSeconds(s.ETA)
 		}
-		return append(append(out, plain("  "+times+"  ")), verdictCounts(s)...)
+		return append(append(out, plain("  "+times+"  ")), m.verdictCounts()...)
 	}
 	if s.ID != "" {
 		out = append(out, dim("  "+s.ID))
@@ -107,7 +108,7 @@ func (m *model) drawProgress(p pane) {
 		if c.Point.Load.Concurrency > 0 { // a probe of the throughput: nothing is predicted
 			purpose = ""
 		}
-		second.parts(span{fmt.Sprintf("probe %d ", c.N), styleAccent}, plain(c.Point.Reason), dim(purpose))
+		second.parts(span{currentName(c) + " ", styleAccent}, plain(c.Point.Reason), dim(purpose))
 	default:
 		settings := settingsText(c.Point.Settings)
 		if p.w < compactWidth-2 {
@@ -122,18 +123,41 @@ func (m *model) drawProgress(p pane) {
 	}
 }
 
-// verdictCounts is the number of trials with each verdict.
-func verdictCounts(s *session.Sweep) []span {
+// verdictCounts is the number of rows of the table with each verdict, whatever the filter shows.
+func (m *model) verdictCounts() []span {
+	s := m.snap.Sweep
+	var all []*trial.Trial
+	for i := range m.joined {
+		all = append(all, &m.joined[i].Joined)
+	}
+	if !m.table.perSetting() {
+		all = all[:0]
+		for i := range s.Trials {
+			all = append(all, &s.Trials[i])
+		}
+	}
+	out := countVerdicts(all)
+	if m.knowsSkipped(s) {
+		out = append(out, countSpan("  skipped", len(s.Skipped), styleDim))
+	}
+	return out
+}
+
+// knowsSkipped reports whether the skipped settings of a sweep are known: a profile has them with the choice only.
+func (m *model) knowsSkipped(s *session.Sweep) bool { return !m.Follow || s.Choice != nil }
+
+// countVerdicts are the counts of the verdicts of rows, and of those with an error if there are any.
+func countVerdicts(rows []*trial.Trial) []span {
 	var n [3]int
 	failed := 0
-	for i := range s.Trials {
-		if s.Trials[i].Error != "" {
+	for _, t := range rows {
+		if t.Error != "" {
 			failed++
 			continue
 		}
-		n[s.Trials[i].Verdict.Result]++
+		n[t.Verdict.Result]++
 	}
-	out := append(answerCounts(n), countSpan("  skipped", len(s.Skipped), styleDim))
+	out := answerCounts(n)
 	if failed > 0 {
 		out = append(out, span{fmt.Sprintf("  error %d", failed), styleFail})
 	}
@@ -161,6 +185,10 @@ func (m *model) drawStateHint(p pane) {
 	s := m.snap.Sweep
 	if m.Follow {
 		p.text(0, 0, followHint(s), styleDim)
+		return
+	}
+	if m.returning() {
+		p.text(0, 0, returningText, styleWarn)
 		return
 	}
 	switch s.State {
@@ -201,10 +229,11 @@ func (m *model) drawNoSweep(p pane) {
 	if why := m.cannotSweep(); why != "" {
 		text = append(text, "", "Not now: "+why+".")
 	}
-	y := 1
+	var texts []span
 	for _, s := range text {
-		y = in.sub(2, 0, in.w-4, in.h).paragraph(0, y, s, styleText)
+		texts = append(texts, plain(s))
 	}
+	in.sub(2, 0, in.w-4, in.h).paragraphs(0, 1, texts...)
 }
 
 // drawBest draws the best row so far, and the explanation of the choice.
@@ -242,7 +271,7 @@ func (m *model) drawBest(p pane, class sizeClass) {
 	if c != nil && c.Why.PlanRPS.OK() {
 		in.line(x, 0, dim(fmt.Sprintf("  the highest load; plan for %s/s", na(c.Why.PlanRPS))))
 	} else {
-		in.line(x, 0, dim("  "+gainText(best, &s.Trials[0])))
+		in.line(x, 0, dim("  "+gainText(s, best)))
 	}
 	if next := m.nextStep(); next != nil {
 		in.line(0, 1, next...)
@@ -274,9 +303,11 @@ func (m *model) drawExplanation(p pane, best *trial.Trial, why trial.Explanation
 		y++
 	}
 	if why.Lines != nil {
+		var texts []span
 		for _, line := range why.Lines {
-			y = p.paragraph(0, y, line.String(), styleDim)
+			texts = append(texts, dim(line.String()))
 		}
+		p.paragraphs(0, y, texts...)
 		return
 	}
 	text := why.Text
@@ -286,14 +317,17 @@ func (m *model) drawExplanation(p pane, best *trial.Trial, why trial.Explanation
 	p.paragraph(0, y, text, styleDim)
 }
 
-// gainText is the throughput of t relative to the first trial of the sweep.
-func gainText(t, first *trial.Trial) string {
-	before, okBefore := first.Throughput.Value.Get()
-	now, okNow := t.Throughput.Value.Get()
-	if t.N == first.N || !okBefore || !okNow || before <= 0 {
+// gainText compares the throughput of a row with that of the first trial's row; "~" if their intervals overlap.
+func gainText(s *session.Sweep, t *trial.Trial) string {
+	best, first := rowOf(s, t), rank.RowOf(s.Trials, 0)
+	if slices.Equal(best.Runs, first.Runs) || first.Joined.Error != "" {
 		return ""
 	}
-	return fmt.Sprintf("%+.0f%% throughput compared with #%d", (now/before-1)*100, first.N)
+	change := throughputChange(first.Range, best.Range)
+	if change == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s throughput compared with #%d", change, first.Joined.N)
 }
 
 // drawTrend draws the best throughput of a pass after each trial.
@@ -349,26 +383,32 @@ func (m *model) drawDetail(p pane) {
 		in.line(0, y+5, dim("power "), plain(na(g.PowerW)+" W"), dim("  "), plain(rank.PerJoule(*t).Text(2)+" requests/J"))
 	}
 	y = m.drawBreakdown(in, y+7, t.Breakdown)
-	notes := []string{t.Error, t.Verdict.Why}
-	for _, w := range t.Warnings {
-		notes = append(notes, w.Text)
-	}
-	for i, s := range notes {
-		if s == "" {
-			continue
+	in.paragraphs(0, y, m.detailNotes(t)...)
+}
+
+// detailNotes are the texts below the figures of a trial, with a blank line between their kinds.
+func (m *model) detailNotes(t *trial.Trial) []span {
+	var out []span
+	add := func(s string, style styleID) {
+		if s != "" {
+			out = append(out, span{s, style})
 		}
-		style := [...]styleID{styleFail, styleDim, styleWarn}[min(i, 2)]
-		y = in.paragraph(0, y, s, style)
+	}
+	add(t.Error, styleFail)
+	add(t.Verdict.Why, styleDim)
+	for _, w := range t.Warnings {
+		add(w.Text, styleWarn)
 	}
 	if t.Reason != "" {
-		y = in.paragraph(0, y+1, "Reason: "+t.Reason, styleDim)
+		out = append(out, span{}, dim("Reason: "+t.Reason))
 	}
 	if c := m.snap.Sweep.Choice; c != nil && c.N == t.N {
-		y++
+		out = append(out, span{})
 		for _, line := range explanationLines(c.Why) {
-			y = in.paragraph(0, y, line, styleText)
+			out = append(out, plain(line))
 		}
 	}
+	return out
 }
 
 // explanationLines is the explanation of a choice in lines. An older profile has only

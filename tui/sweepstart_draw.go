@@ -19,13 +19,7 @@ const (
 func (d *startDialog) draw(m *model, p pane) {
 	notes := d.notes(m)
 	width := min(startWidth, m.w)
-	var lines []span
-	for _, n := range notes {
-		for _, l := range wrap(n.s, width-6) {
-			lines = append(lines, span{l, n.style})
-		}
-	}
-	lines = lines[:min(len(lines), max(m.h-len(d.fields)-4, 3))]
+	lines := wholeTexts(notes, width-6, max(m.h-len(d.fields)-4, 3))
 	r := centred(m.w, m.h, startWidth, len(d.fields)+len(lines)+4)
 	in := p.at(r).box("Start a sweep", dim("what to find, and what it may cost"))
 	in = in.sub(2, 0, in.w-4, in.h)

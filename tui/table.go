@@ -13,7 +13,7 @@ import (
 type rowOrder uint8
 
 const (
-	orderByRank       rowOrder = iota // the best row first, then passes, undecided rows and failures
+	orderByRank       rowOrder = iota // that of rowsInOrder
 	orderByThroughput                 // descending
 	orderByPercentile                 // ascending
 	orderByWorkers                    // ascending, then by batch size
@@ -43,16 +43,10 @@ type tableState struct {
 // perSetting reports whether a row of the table has all runs of a setting.
 func (s tableState) perSetting() bool { return s.order != everyTrial }
 
-// sortRows sorts rows in place.
-func (s tableState) sortRows(rows []*trial.Trial, best *trial.Trial) {
+// sortRows sorts rows in place that are in the order of rank, or of measurement.
+func (s tableState) sortRows(rows []*trial.Trial) {
 	descending := func(n trial.Num) float64 { return -n.Or(-1) }
 	key := map[rowOrder]func(a, b *trial.Trial) int{
-		orderByRank: func(a, b *trial.Trial) int {
-			return cmp.Or(
-				cmp.Compare(sortClass(a, best), sortClass(b, best)),
-				cmp.Compare(descending(a.Throughput.Value), descending(b.Throughput.Value)),
-			)
-		},
 		orderByThroughput: func(a, b *trial.Trial) int {
 			return cmp.Compare(descending(a.Throughput.Value), descending(b.Throughput.Value))
 		},

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -33,7 +34,7 @@ func (m *model) rows() []*trial.Trial {
 	if m.table.filter != "" {
 		out = slices.DeleteFunc(out, func(t *trial.Trial) bool { return !matches(m.table.filter, rowText(t)) })
 	}
-	m.table.sortRows(out, mostPromising(s))
+	m.table.sortRows(out)
 	return out
 }
 
@@ -45,20 +46,22 @@ func rowTrial(s *session.Sweep, r *rank.Row) *trial.Trial {
 	return &r.Joined
 }
 
-// sortClass is the first sort key of a row. The best row of the sweep is always first,
-// because the sweep ranks by more than throughput.
-func sortClass(t, best *trial.Trial) int {
-	switch {
-	case best != nil && t.N == best.N:
-		return 0
-	case t.Error != "":
-		return 4
-	case t.Verdict.Likely() == trial.Pass:
-		return 1
-	case t.Verdict.Likely() == trial.Undecided:
-		return 2
+// rowsInOrder are the rows of a sweep by rank, as all views show them. The best row of the sweep is first, or
+// without one the most promising row: it is not always that of the rank, because a validation counts more.
+func rowsInOrder(s *session.Sweep) []rank.Row {
+	if s == nil {
+		return nil
 	}
-	return 3
+	k := rank.New(rank.RulesOf(s.Plan), s.Trials)
+	rows := k.InOrder()
+	first, ok := promisingRow(s)
+	if !ok {
+		first, ok = k.Unconfirmed()
+	}
+	if i := slices.IndexFunc(rows, func(r rank.Row) bool { return ok && slices.Contains(r.Runs, first.Representative) }); i > 0 {
+		rows = slices.Insert(slices.Delete(rows, i, i+1), 0, first)
+	}
+	return rows
 }
 
 // selectedIndex is the index of the selected trial in rows.
@@ -102,7 +105,7 @@ func (m *model) columns(w int) []column {
 		{shortLabels[knob.FP16], 5, m.knobPriority(knob.FP16, 7), func(t *trial.Trial) string { return knobValue(t.Settings, knob.FP16) }},
 		{"P50", 7, 2, func(t *trial.Trial) string { return na(t.Latency.P50.Value) }},
 		{"P99", 7, 9, func(t *trial.Trial) string { return na(t.Latency.P99.Value) }},
-		{"±95%", 6, 6, func(t *trial.Trial) string { return plusMinus(t.Latency.P99) }},
+		m.intervalColumn(),
 		{"/s", 7, 9, func(t *trial.Trial) string { return na(t.Throughput.Value) }},
 		{"runs", 5, 5, m.runCount},
 		{"range", 11, 4, func(t *trial.Trial) string { return estimateRange(t.Throughput) }},
@@ -116,7 +119,7 @@ func (m *model) columns(w int) []column {
 	}
 	if c, ok := m.promiseColumn(); ok {
 		// The P99 is left out early then, and its interval would be read as that of the column before.
-		all = slices.DeleteFunc(all, func(o column) bool { return o.name == c.name || o.name == "±95%" })
+		all = slices.DeleteFunc(all, func(o column) bool { return o.name == c.name || o.name == intervalName })
 		i := slices.IndexFunc(all, func(o column) bool { return o.name == "P99" })
 		all[i].priority = 3
 		all = slices.Insert(all, 5, c)
@@ -232,17 +235,40 @@ func tableWidth(columns []column) int {
 	return n
 }
 
-// plusMinus is the wider half of a 95% interval; "n/a" if an end is not known.
-func plusMinus(e trial.Estimate) string {
-	v, ok := e.Value.Get()
+// shortInterval is a 95% interval in few digits, rounded outwards: it does not seem to be within a limit that it reaches
+// over. It is "n/a" if an end is not known.
+func shortInterval(e trial.Estimate) string {
 	low, okLow := e.Low.Get()
 	high, okHigh := e.High.Get()
-	switch {
-	case !ok || !okLow || !okHigh:
+	if !okLow || !okHigh {
 		return "n/a"
 	}
-	return na(trial.NumOf(max(high-v, v-low)))
+	const noise = 1e-9 // of the product of a decimal fraction and its scale
+	down, scale := fewDigits(low)
+	up, scaleUp := fewDigits(high)
+	return strconv.FormatFloat(math.Floor(low*scale+noise)/scale, 'f', down, 64) + "-" + strconv.FormatFloat(math.Ceil(high*scaleUp-noise)/scaleUp, 'f', up, 64)
 }
+
+// fewDigits is how many decimals a value gets: none from 10 on, at most two; and the power of ten of that.
+func fewDigits(v float64) (decimals int, scale float64) {
+	for decimals < 2 && v*math.Pow10(decimals) < 10 {
+		decimals++
+	}
+	return decimals, math.Pow10(decimals)
+}
+
+// intervalColumn is the 95% interval of the P99. It is not written as ± its half, because it is often skewed.
+func (m *model) intervalColumn() column {
+	w := width(intervalName)
+	if s := m.snap.Sweep; s != nil {
+		for i := range s.Trials {
+			w = max(w, width(shortInterval(s.Trials[i].Latency.P99)))
+		}
+	}
+	return column{intervalName, w + 1, 6, func(t *trial.Trial) string { return shortInterval(t.Latency.P99) }}
+}
+
+const intervalName = "95%"
 
 // drawTable draws the table of trials, the current trial as its last row, and in the border of its box the position.
 func (m *model) drawTable(p, box pane) {
@@ -273,7 +299,7 @@ func (m *model) drawTable(p, box pane) {
 	if current != nil {
 		text := fmt.Sprintf(" %4d %s: %s", current.N, current.Stage, settingsText(current.Point.Settings))
 		if current.Point.Role == trial.RoleProbe {
-			text = fmt.Sprintf(" probe %d: %s", current.N, current.Point.Reason)
+			text = fmt.Sprintf(" %s: %s", currentName(current), current.Point.Reason)
 		}
 		p.text(0, 1+end-from, text, styleAccent)
 	}

@@ -300,7 +300,7 @@ func TestQuit(t *testing.T) {
 
 func TestStageTrial(t *testing.T) {
 	sc := newScreen(t, 80, 24, swept())
-	sc.press("2", "end", "enter")
+	sc.press("2", "end", "up", "enter")
 	if sc.view != liveView || sc.pending[knob.BatchSize] != "1" || len(sc.workbench.calls) > 0 {
 		t.Errorf("view %v, pending %v, calls %v", sc.view, sc.pending, sc.workbench.calls)
 	}
@@ -317,7 +317,7 @@ func TestOrderOfTrials(t *testing.T) {
 		}
 		return out
 	}
-	if diff := cmp.Diff([]int{5, 4, 3, 6, 7, 2, 1}, numbers()); diff != "" {
+	if diff := cmp.Diff([]int{5, 4, 3, 6, 2, 1, 7}, numbers()); diff != "" {
 		t.Errorf("by rank (-want +got):\n%s", diff)
 	}
 	sc.press("2", "down", "o")

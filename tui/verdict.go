@@ -55,18 +55,25 @@ func (v *verdictPart) drop() {
 func (m *model) verdictParts() []verdictPart {
 	s := m.snap
 	if t := m.currentTrial(); t != nil {
+		soFar := " so far " + formatNum(t.P99MS, "—") + " ms " + percentOfLimit(t.P99MS, limitMS(s.SLA))
+		if t.Point.Role == trial.RoleProbe {
+			soFar = " " // its load is not that of the promise
+		}
 		return []verdictPart{
 			{spans: []span{dim("SLA "), plain(promiseText(s.SLA) + "  ")}, shorter: []span{plain(plainMS(limitMS(s.SLA)) + " ms ")}, rank: 3, stays: true},
-			{spans: []span{{fmt.Sprintf("trial #%d", t.N), styleAccent}}},
-			{spans: []span{plain(" so far " + formatNum(t.P99MS, "—") + " ms " + percentOfLimit(t.P99MS, limitMS(s.SLA)))}},
+			{spans: []span{{currentName(t), styleAccent}}},
+			{spans: []span{plain(soFar)}},
 			{spans: hostSpans(s), rank: 1},
 			{spans: []span{dim("  load "), plain(m.loadText())}, rank: 2},
 		}
 	}
-	errors := errorsOf(s.Live.Totals)
-	errorStyle := styleDim
-	if errors > 0 {
-		errorStyle = styleFail
+	errors := s.Live.Errors // of the window, as the verdict is; the panel of the load has those of the session
+	errorStyle := styleFail
+	switch {
+	case errors == 0:
+		errorStyle = styleDim
+	case s.Live.Verdict.Result == trial.Pass:
+		errorStyle = styleWarn // the promise allows them
 	}
 	out := []verdictPart{
 		{spans: []span{dim("SLA "), plain(promiseText(s.SLA) + "  ")}, shorter: []span{plain(fmt.Sprintf("%s ms ", plainMS(limitMS(s.SLA))))}, rank: 5, stays: !m.errorsDecide()},

@@ -44,7 +44,7 @@ func TestVerdictLine(t *testing.T) {
 			s.Live.Errors, s.Live.Sent = 8, 22312
 		}), []string{"FAIL 8 failed of 22 312 (0 allowed)"}},
 		{"host", change(func(s *session.Snapshot) { s.Live.HostBusy, s.Live.Host = true, busy }), []string{"host busy 63%"}},
-		{"earlier errors", change(func(s *session.Snapshot) { s.Live.Totals.Failed = 123 }), []string{"123 errors"}},
+		{"errors that are allowed", change(func(s *session.Snapshot) { s.Live.Errors, s.Live.Sent, s.SLA.MaxErrorRate = 123, 22312, .01 }), []string{"123 errors"}},
 		{"held", change(func(s *session.Snapshot) { s.LoadOn, s.HeldSince = false, epoch.Add(-15*time.Second) }), []string{"load held 15s"}},
 	} {
 		for _, size := range [][2]int{{120, 36}, {80, 24}, {60, 15}} {
@@ -71,6 +71,19 @@ func TestVerdictLine(t *testing.T) {
 	}
 	sc := newScreen(t, 120, 36, change(func(s *session.Snapshot) { s.Live.Host = busy })())
 	requireTexts(t, sc.plainFrame(), "others 63% of 2, load 5.2")
+}
+
+// The errors beside a verdict are those of its window. Earlier ones, which a change has made history, are in the totals only.
+func TestEarlierErrors(t *testing.T) {
+	s := serving()
+	s.Live.Totals.Failed = 123
+	for _, size := range [][2]int{{120, 36}, {80, 24}, {60, 16}} {
+		frame := newScreen(t, size[0], size[1], s).plainFrame()
+		if line := strings.Split(frame, "\n")[1]; !strings.Contains(line, "PASS") || strings.Contains(line, "123") {
+			t.Errorf("%v: %q", size, line)
+		}
+		requireTexts(t, frame, "123")
+	}
 }
 
 // A best setting that was measured while others used the machine says so.
@@ -128,8 +141,9 @@ func TestProgressBar(t *testing.T) {
 
 // A count of 0 is no warning, and neither is the end of a budget a failure.
 func TestNothingToWarnOf(t *testing.T) {
-	w := &session.Sweep{}
-	for _, s := range verdictCounts(w) {
+	none := newScreen(t, 80, 24, serving())
+	none.snap.Sweep = &session.Sweep{}
+	for _, s := range none.verdictCounts() {
 		if s.style != styleDim {
 			t.Errorf("%q has style %d", s.s, s.style)
 		}

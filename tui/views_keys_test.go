@@ -134,7 +134,7 @@ func TestNextStep(t *testing.T) {
 		sc.requireFrame(c.want)
 	}
 	running := newScreen(t, 120, 36, sweeping())
-	if running.nextStep() != nil || noPassText(running.snap.Sweep) != "" {
+	if running.nextStep() != nil || noPassText(running.snap.Sweep, nil) != "" {
 		t.Error("a next step while the sweep runs")
 	}
 }

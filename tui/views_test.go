@@ -150,7 +150,7 @@ func withProfiles(selected, a, b int) func(sc *screen) {
 			s.a, s.b = all[a].Header.ID, all[b].Header.ID
 			c := &comparedProfiles{a: all[a], b: all[b]}
 			kind := all[a].Header.Kind == profiles.Sweep && all[b].Header.Kind == profiles.Sweep
-			c.result, c.err = profiles.Compare(all[a], all[b], profiles.CompareOptions{Choice: kind})
+			c.result, c.err = profiles.Compare(all[a], all[b], profiles.CompareOptions{Choice: kind, Tolerance: profiles.DefaultTolerance})
 			s.compare = c
 		}
 		sc.ProfileDir = "profiles"

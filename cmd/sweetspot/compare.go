@@ -13,7 +13,7 @@ import (
 
 // compareCommand compares two recorded sweeps.
 func (a *app) compareCommand() *cobra.Command {
-	o := profiles.CompareOptions{Tolerance: .05}
+	o := profiles.CompareOptions{Tolerance: profiles.DefaultTolerance}
 	var asJSON, measure bool
 	var m measureFlags
 	c := &cobra.Command{
@@ -76,7 +76,7 @@ func (a *app) compare(before, after *profiles.Profile, o profiles.CompareOptions
 			return err
 		}
 	case err != nil:
-		if len(c.Differences) > 0 && !o.Force {
+		if len(c.Differences) > 0 && !o.Force && !errors.Is(err, profiles.ErrNoPairs) {
 			err = withHint("--force compares them anyway; --other-model only lets the models differ", "%w", err)
 		}
 		a.printError(err)

@@ -116,6 +116,9 @@ func (a *app) load(ctx context.Context, h *host, models []string, open modelFlag
 func (a *app) newEngine(ctx context.Context, h *host, models []string, log *slog.Logger) (*engine.Engine, backends, error) {
 	b, err := a.backends(ctx, models, log)
 	if err != nil {
+		if fault := modelFault(models); fault != nil { // no library would help
+			err = fault
+		}
 		return nil, b, err
 	}
 	h.runtime, h.gpus = b.runtime, b.gpus
@@ -124,6 +127,20 @@ func (a *app) newEngine(ctx context.Context, h *host, models []string, log *slog
 	return engine.New(engine.Options{
 		Backends: b.all, Cores: l.Cores, MemoryBytes: int64(memory), Log: log,
 	}), b, nil
+}
+
+// modelFault returns what is wrong with the first of the models that cannot be opened with ONNX Runtime either; nil if
+// nothing is known to be.
+func modelFault(models []string) error {
+	for _, m := range models {
+		if !catalog.NeedsONNX(m) {
+			continue
+		}
+		if err := catalog.Check(m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // loadInto opens the models and loads them into the engine.

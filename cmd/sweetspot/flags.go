@@ -149,7 +149,7 @@ func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.DurationVar(&f.budget, "budget", 3*time.Minute, "time limit of a sweep; 0 for none")
 	fs.DurationVar(&f.hold, "hold", 0, "after a sweep: keep the chosen settings under load for so long, 1m-168h, and tell whether the promise is kept all the time and what drifts")
 	fs.IntVar(&f.loadTests, "load-tests", plan.Unset, "largest number of settings measured until their verdict (default: that of the strategy)")
-	fs.Lookup("load-tests").DefValue = ""
+	fs.Lookup("load-tests").DefValue = "0" // the help shows no default of 0, and the text has the real one
 	fs.IntVar(&f.requests, "requests", 0, "exact number of requests per trial; 0: until the verdict is certain")
 	fs.Uint64Var(&f.seed, "seed", 1, "seed of all random numbers")
 	fs.BoolVar(&f.acceptFP16, "accept-fp16", false, "let FP16 be chosen although its outputs disagree with those of FP32")

@@ -113,7 +113,11 @@ func verdictNote(s Source) []string {
 	if s.Trial.Verdict.Result == trial.Pass {
 		return nil
 	}
-	return []string{fmt.Sprintf("The verdict of these settings is %s: they are not known to keep the promise.", s.Trial.Verdict.Result)}
+	known := "they are not known to keep the promise"
+	if s.Trial.Verdict.Result == trial.Fail {
+		known = "they break the promise"
+	}
+	return []string{fmt.Sprintf("The verdict of these settings is %s: %s.", s.Trial.Verdict.Result, known)}
 }
 
 // torchServeNotes returns the notes for all formats of TorchServe; withEnv is set for formats

@@ -21,8 +21,8 @@ import (
 // set, which also has the next rows whose intervals overlap the interval of the first. The
 // next criterion sorts the rows of each set in the same way.
 //
-// The other rows, which are undecided or fail, follow in the order of their distance from
-// the SLA and the constraints.
+// The other rows follow: those that are undecided, then those that fail. Both are in the order of their distance
+// from the SLA and the constraints; within the limit there is no distance, and the throughput decides.
 //
 // The order does not depend on the order of the trials.
 type Ranking struct {
@@ -47,9 +47,11 @@ func New(r Rules, trials []trial.Trial) Ranking {
 	}
 	s := sorter{trials: joined}
 	s.sortTies(meet, r.criteria())
+	beyond := func(i int) float64 { return max(r.Distance(joined[i]), 0) }
 	slices.SortFunc(rest, func(a, b int) int {
 		return cmp.Or(
-			cmp.Compare(r.Distance(joined[a]), r.Distance(joined[b])),
+			cmp.Compare(r.restClass(joined[a]), r.restClass(joined[b])),
+			cmp.Compare(beyond(a), beyond(b)),
 			cmp.Compare(joined[b].Throughput.Value.Or(0), joined[a].Throughput.Value.Or(0)),
 			tieBreak(joined[a], joined[b]),
 		)

@@ -93,6 +93,11 @@ func TestRank(t *testing.T) {
 			[]trial.Trial{newTrial(1, 900, 200, failed), newTrial(2, 100, 99, undecided), newTrial(3, 500, 110, failed), newTrial(4, 500, 105, undecided)},
 			[]int{2, 4, 3, 1},
 		},
+		{
+			"within the limit the throughput decides, and a failure comes after all that may pass",
+			[]trial.Trial{newTrial(1, 110, 20, undecided), newTrial(2, 640, 98, undecided), newTrial(3, 900, 101, failed), newTrial(4, 700, 150, undecided)},
+			[]int{2, 1, 4, 3},
+		},
 		{"the distance of a failure is at least its error rate", []trial.Trial{newTrial(1, 1, 1, errors), newTrial(2, 1, 120, failed), newTrial(3, 1, 130, failed)}, []int{2, 1, 3}},
 		{"a trial without a measurement is last", []trial.Trial{newTrial(1, 0, 0, unmeasured), newTrial(2, 1, 900, failed)}, []int{2, 1}},
 		{"live trials are omitted", []trial.Trial{newTrial(1, 900, 1, live), newTrial(2, 1, 1)}, []int{2}},

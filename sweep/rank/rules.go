@@ -51,6 +51,15 @@ func (r Rules) Meets(t trial.Trial) bool {
 	return t.Verdict.Likely() == trial.Pass && !r.Exceeds(t) && !r.lacksFigures(t) && t.WrongAnswers(r.AcceptFP16) == ""
 }
 
+// restClass returns the sort class of a trial that does not meet the SLA: 0 if longer ones may show that it does, else 1.
+func (r Rules) restClass(t trial.Trial) int {
+	undecided := t.Verdict.Likely() == trial.Undecided && !math.IsInf(r.Distance(t), 1)
+	if undecided && t.Error == "" && !r.Exceeds(t) && t.WrongAnswers(r.AcceptFP16) == "" {
+		return 0
+	}
+	return 1
+}
+
 // Exceeds reports whether a trial is known to exceed a constraint.
 func (r Rules) Exceeds(t trial.Trial) bool { return r.excess(t) > 0 }
 

@@ -254,7 +254,7 @@ func (s prober) next(found []trial.Probe, second func() []probeKey, unneeded fun
 		for _, k := range stage() {
 			if !done[k] && s.withinAllowance(k, found) && !unneeded(k) {
 				p := s.point(k)
-				p.Reason += fmt.Sprintf(" with %d workers", k.workers)
+				p.Reason += fmt.Sprintf(" with %d %s", k.workers, map[bool]string{true: "worker", false: "workers"}[k.workers == 1])
 				return p, true
 			}
 		}

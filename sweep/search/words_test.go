@@ -53,6 +53,36 @@ func TestUndecidedValidation(t *testing.T) {
 	}
 }
 
+// A probe names its one worker in the singular.
+func TestProbeOfOneWorker(t *testing.T) {
+	p := plan.Default()
+	p.Knobs = map[knob.Name]string{knob.Workers: "1,2", knob.BatchSize: "1,8"}
+	p, err := search.Complete(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	points, _ := p.Points(knob.Limits{Cores: 2, BatchAxis: true}, knob.Default(knob.TorchServe), nil)
+	s, err := search.New(p, points, trial.AllMetrics())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found trial.History
+	for x, more := s.Next(found); more && x.Role == trial.RoleProbe; x, more = s.Next(found) {
+		want := fmt.Sprintf(" with %d worker", x.Settings.Workers)
+		if x.Settings.Workers > 1 {
+			want += "s"
+		}
+		if !strings.HasSuffix(x.Reason, want) {
+			t.Errorf("reason %q, want it to end with %q", x.Reason, want)
+		}
+		found.Probes = append(found.Probes, trial.Probe{N: len(found.Probes) + 1, Settings: x.Settings, BatchSize: x.Settings.BatchSize, Runs: 16,
+			ServiceTime: trial.ServiceTime{Median: trial.NumOf(10), Fastest: trial.NumOf(9)}})
+	}
+	if len(found.Probes) == 0 {
+		t.Error("there are no probes")
+	}
+}
+
 // Only the most frequent reasons are listed.
 func TestManyReasons(t *testing.T) {
 	var skipped []trial.Skip

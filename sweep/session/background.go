@@ -8,6 +8,7 @@ import (
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/trial"
 )
 
 // background is a sweep in the background of a session.
@@ -15,7 +16,13 @@ type background struct {
 	sweeper        *Sweeper
 	engineReturned bool // the sweep is paused, and the user owns the engine
 	reportedEvents int  // number of the sweep's events that are messages already
-	trial          int  // number of the present trial
+	current        currentPoint // the present one
+}
+
+// currentPoint is a trial or a probe, which are counted apart.
+type currentPoint struct {
+	n     int
+	probe bool
 }
 
 // StartSweep starts a sweep of p, which is usually the plan of the snapshot, also with other
@@ -144,9 +151,11 @@ func (s *Session) onSweepChange(st Sweep) {
 		}
 		s.addMessage(level, "%s: %s", e.What, e.Detail)
 	}
-	if c := st.Current; c != nil && c.N != s.sweeping.trial {
-		s.sweeping.trial = c.N
-		s.changed() // figures of the live traffic are of one trial
+	if c := st.Current; c != nil {
+		if now := (currentPoint{c.N, c.Point.Role == trial.RoleProbe}); now != s.sweeping.current {
+			s.sweeping.current = now
+			s.changed() // figures of the live traffic are of one trial or probe
+		}
 	}
 	if st.State != Paused {
 		return
@@ -158,11 +167,12 @@ func (s *Session) onSweepChange(st Sweep) {
 	}
 }
 
-// returnEngine applies the user's settings and starts the live load. The lock is held, but released
-// while the settings are applied.
+// returnEngine applies the user's settings and starts the live load, once the engine executes nothing of the sweep any
+// more. The lock is held, but released meanwhile.
 func (s *Session) returnEngine() {
 	userSettings, t, ctx := s.state.Settings, s.target, s.ctx
 	s.mu.Unlock()
+	sweep.AwaitIdle(ctx, t)
 	done, err := t.Apply(ctx, userSettings)
 	s.mu.Lock()
 	if err != nil {

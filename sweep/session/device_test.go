@@ -190,12 +190,18 @@ func (r *liveRecording) End(session.SweepState, int) error {
 // withSession runs a session in a synctest bubble and ends it when do returns.
 func withSession(t *testing.T, d *device, do func(s *session.Session, n *sweepRecording)) *liveRecording {
 	t.Helper()
+	return withTarget(t, d, d, do)
+}
+
+// withTarget is withSession for a target that is more than its device.
+func withTarget(t *testing.T, d *device, target session.Target, do func(s *session.Session, n *sweepRecording)) *liveRecording {
+	t.Helper()
 	live := &liveRecording{}
 	synctest.Test(t, func(t *testing.T) {
 		n := &sweepRecording{}
 		s := session.New(session.Config{
 			Plan:       testPlan(t),
-			Open:       func(context.Context) (session.Target, error) { time.Sleep(2 * time.Second); return d, nil },
+			Open:       func(context.Context) (session.Target, error) { time.Sleep(2 * time.Second); return target, nil },
 			Record:     func(sweep.Info, plan.Plan) (session.Recording, error) { return n, nil },
 			RecordLive: func(sweep.Info) (session.LiveRecording, error) { return live, nil },
 			Export: func(r session.ExportRequest) (session.Exported, error) {

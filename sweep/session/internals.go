@@ -73,6 +73,7 @@ func (s *Session) measureBare(b sweep.BareMeasurer) {
 		s.dropComparison("the load was held for a measurement")
 		s.stopLoad()
 		s.mu.Unlock()
+		sweep.AwaitIdle(ctx, t)
 		out, err := b.Bare(ctx)
 		askAlone(ctx, t)
 		s.mu.Lock()
