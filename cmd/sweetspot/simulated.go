@@ -23,7 +23,10 @@ func openVirtual(p plan.Plan) (sweep.Target, error) {
 	if err != nil {
 		return nil, withHint("try: sweetspot sim:animated-drawings --target virtual --sweep", "target virtual: %w", err)
 	}
-	c := virtual.Config{Name: m.Name, Source: m.Source, SHA256: m.SHA256, Table: table, Start: possibleStart(m.Places, startConfig(p))}
+	if err := checkFixed(startConfig(p), simulated.Fixed()); err != nil {
+		return nil, err
+	}
+	c := virtual.Config{Name: m.Name, Source: m.Source, SHA256: m.SHA256, Table: table, Start: possibleStart(m.Places, startConfig(p)), Timeout: p.Timeout}
 	if p.Trial.Duration == 0 && p.Trial.Requests == 0 {
 		c.MinTimeLimit = virtualTrial
 	}
@@ -32,6 +35,18 @@ func openVirtual(p plan.Plan) (sweep.Target, error) {
 		return nil, err // not t: an interface with a nil *Target is not nil
 	}
 	return t, nil
+}
+
+// checkFixed returns an error if a knob that has no effect has another start value than its default: it would be recorded,
+// and exported, as if it had been in force.
+func checkFixed(start knob.Config, fixed map[knob.Name]string) error {
+	defaults := knob.Default(start.Rule)
+	for _, k := range knob.All() {
+		if why, ok := fixed[k.Name]; ok && start.Get(k.Name) != defaults.Get(k.Name) {
+			return withHint("leave out --"+k.Flag, "%s %s: %s", k.Name, start.Get(k.Name), why)
+		}
+	}
+	return nil
 }
 
 // possibleStart changes the device and precision of start settings to possible ones, if necessary.

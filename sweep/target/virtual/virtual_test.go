@@ -307,3 +307,13 @@ func TestErrors(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A table has no threads: another number of them would be recorded although it changes nothing.
+func TestFixedThreads(t *testing.T) {
+	d := studyDevice(t)
+	s := studySettings()
+	s.Threads = 2
+	if _, err := d.Apply(t.Context(), s); err == nil || !strings.Contains(err.Error(), "threads stays at 1: a service-time table has no threads") {
+		t.Errorf("Apply with 2 threads: %v", err)
+	}
+}
