@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"sweetspot/engine/knob"
+	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
 )
 
@@ -130,7 +131,7 @@ func (m *model) frontierLine() []span {
 		return append(append(name, answerCounts(n)...), dim("  SLA "+promiseText(s.Plan.SLA)))
 	}
 	out := []span{dim("SLA " + promiseText(s.Plan.SLA) + "  ")}
-	if m.w >= wideWidth && len(s.Plan.Loads) > 0 {
+	if m.w >= wideWidth && len(s.Plan.Loads) > 0 && s.Plan.Question != plan.Capacity { // which has no load
 		out = append(out, dim(s.Plan.Loads[0].String()+"  "))
 	}
 	out = append(append(out, answerCounts(n)...), plain(fmt.Sprintf("  predicted %d", predicted)),

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"unicode"
 
-	"sweetspot/engine/backend/simulated"
 	"sweetspot/engine/catalog"
 	"sweetspot/engine/knob"
 	"sweetspot/profiles"
@@ -93,7 +92,7 @@ func (a *app) startTarget(ctx context.Context, p plan.Plan, start knob.Config) (
 		return nil, err
 	}
 	if catalog.IsSimulated(p.Model) {
-		if err := checkFixed(start, simulated.Fixed()); err != nil {
+		if err := checkSimulated(p, start); err != nil {
 			return nil, err
 		}
 	}

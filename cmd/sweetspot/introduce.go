@@ -8,6 +8,7 @@ import (
 	"sweetspot/engine/handler"
 	"sweetspot/engine/knob"
 	"sweetspot/sweep"
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 )
 
@@ -147,7 +148,11 @@ func loadText(p plan.Plan) string {
 		return fmt.Sprintf("%v in all, for the fewest replicas", p.Loads[0])
 	}
 	if p.Question.SeeksRate() {
-		return "the highest open load"
+		text := "the highest open load"
+		if l := p.Loads[0]; l.Mode == load.Open && l.Arrivals == load.Constant {
+			text += ", constant arrivals"
+		}
+		return text
 	}
 	var out []string
 	for _, l := range p.Loads {

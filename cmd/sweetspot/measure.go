@@ -58,7 +58,7 @@ func (a *app) measureBoth(ctx context.Context, before, after *profiles.Profile, 
 	if err != nil {
 		return err
 	}
-	if err := a.checkRemoteFlags(p.Target); err != nil {
+	if err := a.checkTargetFlags(p.Target); err != nil {
 		return err
 	}
 	t, err := a.openTarget(ctx, p, startConfig(p))

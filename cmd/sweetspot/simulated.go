@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"sweetspot/engine/backend/onnx"
@@ -23,7 +24,7 @@ func openVirtual(p plan.Plan) (sweep.Target, error) {
 	if err != nil {
 		return nil, withHint("try: sweetspot sim:animated-drawings --target virtual --sweep", "target virtual: %w", err)
 	}
-	if err := checkFixed(startConfig(p), simulated.Fixed()); err != nil {
+	if err := checkSimulated(p, startConfig(p)); err != nil {
 		return nil, err
 	}
 	c := virtual.Config{Name: m.Name, Source: m.Source, SHA256: m.SHA256, Table: table, Start: possibleStart(m.Places, startConfig(p)), Timeout: p.Timeout}
@@ -37,10 +38,13 @@ func openVirtual(p plan.Plan) (sweep.Target, error) {
 	return t, nil
 }
 
-// checkFixed returns an error if a knob that has no effect has another start value than its default: it would be recorded,
-// and exported, as if it had been in force.
-func checkFixed(start knob.Config, fixed map[knob.Name]string) error {
-	defaults := knob.Default(start.Rule)
+// checkSimulated returns an error if a plan for a simulated model has what has no effect there: a key about the inputs of a model,
+// or another start value than the default for a fixed knob. It would be recorded, and exported, as if it had been in force.
+func checkSimulated(p plan.Plan, start knob.Config) error {
+	if keys := p.WithoutEffect(); len(keys) > 0 {
+		return withHint("leave it out", "%s: a service-time table has neither inputs nor a handler", strings.Join(keys, ", "))
+	}
+	defaults, fixed := knob.Default(start.Rule), simulated.Fixed()
 	for _, k := range knob.All() {
 		if why, ok := fixed[k.Name]; ok && start.Get(k.Name) != defaults.Get(k.Name) {
 			return withHint("leave out --"+k.Flag, "%s %s: %s", k.Name, start.Get(k.Name), why)
