@@ -208,6 +208,9 @@ func (f *runFlags) overlay(fs *pflag.FlagSet, p plan.Plan, args []string) (plan.
 	if fs.Changed("target") {
 		target = f.target
 	}
+	if p.Suite != nil {
+		p = p.OfSuiteFor(target)
+	}
 	switch {
 	case p.Model == "" && hasOwnModel(target):
 	case p.Model == "" && file:

@@ -180,6 +180,8 @@ func (m measureFlags) files(p *plan.Plan, id string) error {
 		return withHint("add --model PATH/"+p.Model, "%s does not have the folder of %s", id, p.Model)
 	}
 	switch {
+	case m.input != "" && !p.Takes("input"):
+		return withHint("leave it out", "--input has no effect on target %s", p.Target)
 	case m.input != "":
 		p.Input = m.input
 	case p.Input != "":

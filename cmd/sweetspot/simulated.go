@@ -42,7 +42,7 @@ func openVirtual(p plan.Plan) (sweep.Target, error) {
 // or another start value than the default for a fixed knob. It would be recorded, and exported, as if it had been in force.
 func checkSimulated(p plan.Plan, start knob.Config) error {
 	if keys := p.WithoutEffect(); len(keys) > 0 {
-		return withHint("leave it out", "%s: a service-time table has neither inputs nor a handler", strings.Join(keys, ", "))
+		return withHint("leave it out", "%s: a simulated model has fixed inputs and no handler", strings.Join(keys, ", "))
 	}
 	defaults, fixed := knob.Default(start.Rule), simulated.Fixed()
 	for _, k := range knob.All() {

@@ -74,6 +74,7 @@ func (p *Plan) UnmarshalJSON(b []byte) error {
 	q := Plan{Budget: Budget{LoadTests: Unset}}
 	d.plan(root, &q)
 	q.LoadGiven = false // every recorded plan has its loads
+	q.dropUntaken()
 	d.rejectOwnKnobs(&q)
 	if q.Options.Rule == knob.RuleUnreported && q.hasNoOwnKnobs() {
 		q.Options.Rule = knob.TorchServe // only a remote server may not report its rule

@@ -135,6 +135,28 @@ func TestJSONRoundTrip(t *testing.T) {
 	}
 }
 
+// Plans that earlier versions recorded have keys and loads that had no effect; they can be used again all the same.
+func TestJSONWithoutEffect(t *testing.T) {
+	for _, in := range []string{
+		`{"version":1,"target":"virtual","input":"a.json","shapes":{"x":[64]},"values":{"y":"0"},"handler":"image_classifier","no_batch":true,"load":{"mode":"closed","concurrency":10},"rule":"torchserve","sla":{"percentile":99,"limit":"100ms"}}`,
+		`{"version":1,"target":"local","question":"capacity","load":{"mode":"trace","file":"a.csv"},"rule":"torchserve","sla":{"percentile":99,"limit":"100ms"}}`,
+	} {
+		var p plan.Plan
+		if err := json.Unmarshal([]byte(in), &p); err != nil {
+			t.Fatal(err)
+		}
+		text, err := p.Canonical()
+		if err != nil || p.LoadGiven {
+			t.Errorf("%s: %v, load given %v", in, err, p.LoadGiven)
+		}
+		for _, part := range []string{"a.json", "shapes", "handler", "a.csv"} {
+			if strings.Contains(string(text), part) {
+				t.Errorf("%s: %s was not in force:\n%s", in, part, text)
+			}
+		}
+	}
+}
+
 func TestJSONOfOtherVersions(t *testing.T) {
 	var p plan.Plan
 	for _, in := range []string{

@@ -235,10 +235,12 @@ func (p Plan) checkTrialLength(c *fieldErrors) {
 	if len(p.Loads) == 0 || slices.ContainsFunc(p.pointLoads(), open) {
 		return
 	}
-	for _, f := range []fieldGiven{{"trial: requests", p.Trial.Requests > 0}, {"trial: duration", p.Trial.Duration > 0}} {
-		if f.given {
-			c.add(f.key, "a %v is measured to its end; leave it out", p.Loads[0].Mode)
-		}
+	why := fmt.Sprintf("a %v is measured to its end; leave it out", p.Loads[0].Mode)
+	if p.Trial.Requests > 0 {
+		c.add("trial: requests", "%s", why)
+	}
+	if p.Trial.Duration > 0 {
+		c.add("trial: duration", "%s", why)
 	}
 }
 
