@@ -13,14 +13,16 @@ import (
 // has ended and all requests are answered.
 func (s *Sim) Advance(until time.Duration) bool {
 	for {
-		sent, done := never, never
+		sent, done, due := never, never, never
 		if s.next < len(s.plan) {
 			sent = s.plan[s.next]
 		}
 		if n := len(s.busy); n > 0 {
 			done = s.busy[n-1].end
 		}
-		due := s.nextTimeout()
+		if s.c.Timeout > 0 {
+			due = s.nextTimeout()
+		}
 		at := min(done, sent, s.wake, due)
 		if at > until || at == never {
 			return at != never
@@ -97,8 +99,12 @@ func (s *Sim) enqueue(arrivals ...time.Duration) {
 	}
 	ring, tail := s.ring, s.tail
 	for i, at := range arrivals {
-		r := &ring[(tail+i)&(len(ring)-1)]
-		r.arrived, r.ended = at, false
+		ring[(tail+i)&(len(ring)-1)].arrived = at
+	}
+	if s.c.Timeout > 0 {
+		for i := range arrivals {
+			ring[(tail+i)&(len(ring)-1)].ended = false
+		}
 	}
 	if l := s.c.Lengths; l != nil {
 		for i := range arrivals {

@@ -6,12 +6,9 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// nextTimeout returns when the next client gives up; never without a Timeout. Requests time out in the
-// order of their arrival.
+// nextTimeout returns, with a Timeout, when the next client gives up. Requests time out in the order of
+// their arrival.
 func (s *Sim) nextTimeout() time.Duration {
-	if s.c.Timeout <= 0 {
-		return never
-	}
 	s.waiting = max(s.waiting, s.first) // those before first have ended
 	for s.waiting < s.tail && s.ring[s.waiting&(len(s.ring)-1)].ended {
 		s.waiting++
