@@ -255,7 +255,7 @@ func (a Predicted) row(first bool) []string {
 		notes = append(notes, "does not keep up")
 	}
 	if a.Refused > 0 {
-		notes = append(notes, fmt.Sprintf("%.2g%% refused", 100*a.Refused))
+		notes = append(notes, trial.Percent(a.Refused)+" refused")
 	}
 	s := a.Settings
 	return []string{

@@ -141,16 +141,16 @@ func (j *holdJudge) broken() string {
 // tenths, then the periods.
 func (j *holdJudge) certainlyOver(tails []stat.Tail, allowed float64, what string) string {
 	if all := stat.AddTails(tails); all.FailsCertainly(allowed, wholeAlpha) {
-		return fmt.Sprintf("%s of %d requests %s, %s may", formatPercent(all.Share()), all.N, what, formatPercent(allowed))
+		return fmt.Sprintf("%s of %d requests %s, %s may", trial.Percent(all.Share()), all.N, what, trial.Percent(allowed))
 	}
 	for _, p := range j.parts(tails) {
 		if p.FailsCertainly(allowed, partsAlpha/holdParts) {
-			return fmt.Sprintf("in %s %s of the requests %s, %s may", j.name(p.first, p.last), formatPercent(p.Share()), what, formatPercent(allowed))
+			return fmt.Sprintf("in %s %s of the requests %s, %s may", j.name(p.first, p.last), trial.Percent(p.Share()), what, trial.Percent(allowed))
 		}
 	}
 	for i, t := range tails {
 		if p := stat.AddTails([]stat.Tail{t}); p.FailsCertainly(allowed, periodsAlpha/float64(j.hold.Planned)) {
-			return fmt.Sprintf("in %s %s of the requests %s, %s may", j.name(i, i), formatPercent(p.Share()), what, formatPercent(allowed))
+			return fmt.Sprintf("in %s %s of the requests %s, %s may", j.name(i, i), trial.Percent(p.Share()), what, trial.Percent(allowed))
 		}
 	}
 	return ""
@@ -187,7 +187,7 @@ func (j *holdJudge) notKept(all stat.TailsTogether) string {
 	if why != "" {
 		undisturbed := stat.AddTails(j.undisturbed)
 		if len(h.Disturbed) > 0 && j.uncertain(undisturbed, j.undisturbed, j.allowed, late) == "" {
-			return fmt.Sprintf("%s; without the times in which others used the machine it is %s, so that they may be the cause", why, formatPercent(undisturbed.Share()))
+			return fmt.Sprintf("%s; without the times in which others used the machine it is %s, so that they may be the cause", why, trial.Percent(undisturbed.Share()))
 		}
 		return why
 	}
@@ -203,7 +203,7 @@ func (j *holdJudge) uncertain(all stat.TailsTogether, tails []stat.Tail, allowed
 		return fmt.Sprintf("%d of the %d latencies that an answer takes", all.N, all.Needed(allowed))
 	}
 	if all.AtMost(allowed) > keptAlpha || all.Share() > allowed {
-		return fmt.Sprintf("%s of %d requests %s, which may be up to %s for this server, and %s may", formatPercent(all.Share()), all.N, what, formatPercent(all.Upper()), formatPercent(allowed))
+		return fmt.Sprintf("%s of %d requests %s, which may be up to %s for this server, and %s may", trial.Percent(all.Share()), all.N, what, trial.Percent(all.Upper()), trial.Percent(allowed))
 	}
 	return j.partOver(tails, allowed, what)
 }
@@ -213,7 +213,7 @@ func (j *holdJudge) uncertain(all stat.TailsTogether, tails []stat.Tail, allowed
 func (j *holdJudge) partOver(tails []stat.Tail, allowed float64, what string) string {
 	for _, p := range j.parts(tails) {
 		if p.Share() > allowed {
-			return fmt.Sprintf("in %s %s of the requests %s, %s may, which is not certain", j.name(p.first, p.last), formatPercent(p.Share()), what, formatPercent(allowed))
+			return fmt.Sprintf("in %s %s of the requests %s, %s may, which is not certain", j.name(p.first, p.last), trial.Percent(p.Share()), what, trial.Percent(allowed))
 		}
 	}
 	return ""
@@ -227,7 +227,7 @@ func (j *holdJudge) uncertainErrors() string {
 		return ""
 	}
 	if all.AtMost(allowed) > keptAlpha || all.Share() > allowed {
-		return fmt.Sprintf("%s of %d requests %s, which may be up to %s for this server, and %s may", formatPercent(all.Share()), all.N, what, formatPercent(all.Upper()), formatPercent(allowed))
+		return fmt.Sprintf("%s of %d requests %s, which may be up to %s for this server, and %s may", trial.Percent(all.Share()), all.N, what, trial.Percent(all.Upper()), trial.Percent(allowed))
 	}
 	return j.partOver(j.failed, allowed, what)
 }

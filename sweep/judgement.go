@@ -76,7 +76,7 @@ func (j judgement) againstPass() string {
 		return ""
 	}
 	return fmt.Sprintf("the first %.1f s may be a warm-up, and with them the promise is broken: P%g %.1f ms, %s failed",
-		j.part.warm.Seconds(), j.sla.Percentile, value, formatPercent(r.errorRate()))
+		j.part.warm.Seconds(), j.sla.Percentile, value, trial.Percent(r.errorRate()))
 }
 
 // againstFail returns why a failure that is not one by errors is not certain; "" if it is.

@@ -135,15 +135,7 @@ func verdictOf(sla trial.SLA, p stat.Interval, errorRate float64) trial.Verdict 
 }
 
 func errorText(rate float64, sla trial.SLA) string {
-	return fmt.Sprintf("%s of the requests failed, timed out or were refused, %s are allowed", formatPercent(rate), formatPercent(sla.MaxErrorRate))
-}
-
-// formatPercent formats a share with two significant digits, or without decimals from 10% on.
-func formatPercent(share float64) string {
-	if share >= .1 {
-		return fmt.Sprintf("%.0f%%", 100*share)
-	}
-	return fmt.Sprintf("%.2g%%", 100*share)
+	return fmt.Sprintf("%s of the requests failed, timed out or were refused, %s are allowed", trial.Percent(rate), trial.Percent(sla.MaxErrorRate))
 }
 
 // Decide returns the verdict of requests about an SLA. It is a pass if three conditions

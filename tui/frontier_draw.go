@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"sweetspot/engine/knob"
+	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
 )
 
@@ -127,7 +128,7 @@ func (m *model) frontierLine() []span {
 		return append(append(name, countVerdicts(rows)...), dim("  SLA "+promiseText(s.Plan.SLA)))
 	}
 	out := []span{dim("SLA " + promiseText(s.Plan.SLA) + "  ")}
-	if m.w >= wideWidth && len(s.Plan.Loads) > 0 {
+	if m.w >= wideWidth && len(s.Plan.Loads) > 0 && s.Plan.Question != plan.Capacity { // which has no load
 		out = append(out, dim(s.Plan.Loads[0].String()+"  "))
 	}
 	out = append(out, countVerdicts(rows)...)

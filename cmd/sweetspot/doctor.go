@@ -148,7 +148,7 @@ func checkConditions(c monitor.Conditions) []finding {
 	out := []finding{governor}
 	if v, ok := c.Throttled.Get(); ok && v > 0 {
 		out = append(out, finding{
-			"throttled", checkWarning, fmt.Sprintf("in %.2g%% of the periods so far the CPU quota was used up", 100*v),
+			"throttled", checkWarning, "in " + trial.Percent(v) + " of the periods so far the CPU quota was used up",
 			"raise the quota, or give whole cores",
 		})
 	}

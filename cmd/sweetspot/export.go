@@ -57,7 +57,7 @@ Formats:
 			}
 			s.Tool, s.Envelope = "sweetspot "+version, envelope
 			if other.target == "" {
-				if err := a.checkRemoteFlags(); err != nil {
+				if err := a.checkTargetFlags(); err != nil {
 					return err
 				}
 				return a.export(format, s, to, force, diff)

@@ -131,7 +131,7 @@ func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.Float64Var(&f.maxErrors, "max-errors", 0, "highest share of failed and refused requests, 0-1")
 	fs.StringVar(&f.concurrency, "concurrency", "10", "closed load: number of clients, each of which waits for its answer, or matched (workers x batch size)")
 	fs.Float64Var(&f.rate, "rate", 0, "open load: requests per second, independent of the answers")
-	fs.StringVar(&f.arrivals, "arrivals", "poisson", "open load: poisson or constant")
+	fs.StringVar(&f.arrivals, "arrivals", "poisson", "open load, and question capacity: poisson or constant")
 	fs.StringVar(&f.trace, "trace", "", "load with the send times of a CSV file")
 	fs.DurationVar(&f.timeout, "timeout", 0, "time after which a request fails (default: ten times --sla, at least 10s)")
 	fs.StringVar(&f.input, "input", "", "file or folder of request bodies (default: random values for the inputs of the model)")
@@ -208,6 +208,9 @@ func (f *runFlags) overlay(fs *pflag.FlagSet, p plan.Plan, args []string) (plan.
 	if fs.Changed("target") {
 		target = f.target
 	}
+	if p.Suite != nil {
+		p = p.OfSuiteFor(target)
+	}
 	switch {
 	case p.Model == "" && hasOwnModel(target):
 	case p.Model == "" && file:
@@ -278,9 +281,11 @@ func (f *runFlags) load(fs *pflag.FlagSet, p *plan.Plan) error {
 	switch {
 	case kinds > 1:
 		return errors.New("--concurrency, --rate and --trace are three kinds of load: give only one")
-	case fs.Changed("arrivals") && !fs.Changed("rate"):
+	case fs.Changed("arrivals") && !fs.Changed("rate") && !f.seeksCapacity(fs, *p):
 		return errors.New("--arrivals is for an open load: also give --rate")
-	case fs.Changed("rate"):
+	case fs.Changed("arrivals") && kinds > 0 && !fs.Changed("rate"):
+		return errors.New("--arrivals is for an open load: leave out --concurrency or --trace")
+	case fs.Changed("rate") || fs.Changed("arrivals"): // without a rate, for question capacity
 		l := load.Spec{Mode: load.Open, Rate: f.rate}
 		if err := l.Arrivals.UnmarshalText([]byte(f.arrivals)); err != nil {
 			return fmt.Errorf("--arrivals: %w", err)
@@ -299,7 +304,16 @@ func (f *runFlags) load(fs *pflag.FlagSet, p *plan.Plan) error {
 		}
 		p.Loads = []load.Spec{l}
 	}
+	p.LoadGiven = p.LoadGiven || kinds > 0 || fs.Changed("arrivals")
 	return nil
+}
+
+// seeksCapacity reports whether the question of the plan will be capacity, which has arrivals without a rate.
+func (f *runFlags) seeksCapacity(fs *pflag.FlagSet, p plan.Plan) bool {
+	if fs.Changed("question") {
+		return f.question == plan.Capacity.String()
+	}
+	return p.Question == plan.Capacity
 }
 
 // space sets the given knobs in the plan. With --sweep a knob with one value is not

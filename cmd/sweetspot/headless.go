@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode"
 
+	"sweetspot/engine/catalog"
 	"sweetspot/engine/knob"
 	"sweetspot/profiles"
 	"sweetspot/profiles/export"
@@ -89,6 +90,11 @@ func (a *app) startTarget(ctx context.Context, p plan.Plan, start knob.Config) (
 	bodies, err := readBodies(p.Input, p.ContentType)
 	if err != nil {
 		return nil, err
+	}
+	if catalog.IsSimulated(p.Model) {
+		if err := checkSimulated(p, start); err != nil {
+			return nil, err
+		}
 	}
 	if start, err = a.withGPUs(ctx, p, start); err != nil {
 		return nil, err

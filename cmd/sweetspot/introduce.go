@@ -8,6 +8,7 @@ import (
 	"sweetspot/engine/handler"
 	"sweetspot/engine/knob"
 	"sweetspot/sweep"
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 )
 
@@ -133,7 +134,7 @@ func unreported(info sweep.Info) []string {
 // timeoutText describes the time limit of a request.
 func timeoutText(p plan.Plan) string {
 	switch {
-	case p.Target == "virtual":
+	case p.Target == "virtual" && p.Timeout == 0:
 		return "none: a virtual device answers every request"
 	case p.Timeout == 0:
 		return fmt.Sprintf("%v a request, from the promise", p.RequestTimeout())
@@ -147,7 +148,11 @@ func loadText(p plan.Plan) string {
 		return fmt.Sprintf("%v in all, for the fewest replicas", p.Loads[0])
 	}
 	if p.Question.SeeksRate() {
-		return "the highest open load"
+		text := "the highest open load"
+		if l := p.Loads[0]; l.Mode == load.Open && l.Arrivals == load.Constant {
+			text += ", constant arrivals"
+		}
+		return text
 	}
 	var out []string
 	for _, l := range p.Loads {

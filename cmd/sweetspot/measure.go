@@ -58,7 +58,7 @@ func (a *app) measureBoth(ctx context.Context, before, after *profiles.Profile, 
 	if err != nil {
 		return err
 	}
-	if err := a.checkRemoteFlags(p.Target); err != nil {
+	if err := a.checkTargetFlags(p.Target); err != nil {
 		return err
 	}
 	t, err := a.openTarget(ctx, p, startConfig(p))
@@ -180,6 +180,8 @@ func (m measureFlags) files(p *plan.Plan, id string) error {
 		return withHint("add --model PATH/"+p.Model, "%s does not have the folder of %s", id, p.Model)
 	}
 	switch {
+	case m.input != "" && !p.Takes("input"):
+		return withHint("leave it out", "--input has no effect on target %s", p.Target)
 	case m.input != "":
 		p.Input = m.input
 	case p.Input != "":

@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"sweetspot/engine/knob"
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 )
 
@@ -61,6 +63,44 @@ func (f *runFlags) plans(fs *pflag.FlagSet, args []string) ([]plan.Plan, error) 
 	return plans, nil
 }
 
+// unusedLoad describes the load that somebody gave and that has no effect, or returns "": question capacity searches the rate,
+// and takes nothing of a load but its arrivals. On the screen it is the live load.
+func unusedLoad(p plan.Plan) string {
+	if p.Question != plan.Capacity || !p.LoadGiven || len(p.Loads) == 1 && p.Loads[0].Mode == load.Open && p.Loads[0].Rate == 0 {
+		return ""
+	}
+	var given []string
+	for _, l := range p.Loads {
+		given = append(given, l.String())
+	}
+	return fmt.Sprintf("question capacity searches the highest rate itself: %s has no effect", strings.Join(given, ", "))
+}
+
+// checkLoadUsed returns an error if a load of the command line has no effect. One of a plan file only gets a note: people change
+// the question of a plan, and with --question that of somebody else's.
+func (a *app) checkLoadUsed(fs *pflag.FlagSet, p plan.Plan, f *runFlags) error {
+	unused := unusedLoad(p)
+	switch {
+	case unused == "":
+		return nil
+	case fs.Changed("concurrency") || fs.Changed("rate") || fs.Changed("trace"):
+		return withHint("leave out the load; arrivals alone are --arrivals constant, in a plan load: {mode: open, arrivals: constant}", "%s", unused)
+	}
+	a.note(f, "note     %s", unused)
+	return nil
+}
+
+// liveLoad returns the plan with a load that can be sent: question capacity needs none, and the screen sends one.
+func liveLoad(p plan.Plan) (plan.Plan, error) {
+	if l := p.Loads[0]; l.Mode != load.Open || l.Rate > 0 {
+		return p, nil
+	} else if l.Arrivals != load.Poisson {
+		return p, withHint("add --rate 50, or --sweep", "the load has %v arrivals and no rate, and the screen sends a live load", l.Arrivals)
+	}
+	p.Loads = plan.Default().Loads
+	return p, nil
+}
+
 // screenPlan returns the plan of the screen and its start settings: those of the flags, and without a
 // flag the knobs for which a plan file has one value.
 func (f *runFlags) screenPlan(fs *pflag.FlagSet, args []string) (plan.Plan, knob.Config, error) {
@@ -70,6 +110,9 @@ func (f *runFlags) screenPlan(fs *pflag.FlagSet, args []string) (plan.Plan, knob
 	}
 	if len(plans) > 1 {
 		return plan.Plan{}, knob.Config{}, fmt.Errorf("%s has %d plans, but the screen shows one", f.planPath(), len(plans))
+	}
+	if plans[0], err = liveLoad(plans[0]); err != nil {
+		return plan.Plan{}, knob.Config{}, err
 	}
 	start, err := f.config(fs)
 	if err != nil || !f.planFile() {

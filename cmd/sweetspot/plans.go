@@ -58,8 +58,11 @@ func (a *app) headless(ctx context.Context, fs *pflag.FlagSet, args []string, f 
 	targets := make([]string, len(jobs))
 	for i, j := range jobs {
 		targets[i] = j.plan.Target
+		if err := a.checkLoadUsed(fs, j.plan, f); err != nil {
+			return err
+		}
 	}
-	if err := a.checkRemoteFlags(targets...); err != nil {
+	if err := a.checkTargetFlags(targets...); err != nil {
 		return err
 	}
 	if len(jobs) > 1 {

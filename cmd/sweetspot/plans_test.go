@@ -2,8 +2,10 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 )
 
@@ -37,6 +39,30 @@ func TestShellQuote(t *testing.T) {
 	} {
 		if got := shellQuote(word); got != want {
 			t.Errorf("shellQuote(%q) = %s, want %s", word, got, want)
+		}
+	}
+}
+
+// Question capacity has arrivals without a rate, and the screen sends a live load all the same.
+func TestLiveLoad(t *testing.T) {
+	for _, c := range []struct {
+		given load.Spec
+		want  load.Spec
+		err   string
+	}{
+		{load.Spec{Concurrency: 4}, load.Spec{Concurrency: 4}, ""},
+		{load.Spec{Mode: load.Open, Rate: 5, Arrivals: load.Constant}, load.Spec{Mode: load.Open, Rate: 5, Arrivals: load.Constant}, ""},
+		{load.Spec{Mode: load.Open}, plan.Default().Loads[0], ""},
+		{load.Spec{Mode: load.Open, Arrivals: load.Constant}, load.Spec{}, "constant arrivals and no rate"},
+	} {
+		p := plan.Default()
+		p.Question, p.Loads = plan.Capacity, []load.Spec{c.given}
+		got, err := liveLoad(p)
+		switch {
+		case err != nil && (c.err == "" || !strings.Contains(err.Error(), c.err)), err == nil && c.err != "":
+			t.Errorf("%v: error %v, want %q", c.given, err, c.err)
+		case err == nil && got.Loads[0] != c.want:
+			t.Errorf("%v: %v, want %v", c.given, got.Loads[0], c.want)
 		}
 	}
 }

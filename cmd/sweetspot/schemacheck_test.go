@@ -86,7 +86,7 @@ func documentOf(args []string, out []byte) (string, error) {
 		return "sweeps", nil
 	}
 	for word, name := range map[string]string{
-		"compare": "comparison", "merge": "merge", "import": "imported", "archive": "archive", "show": "profile", "list": "profiles", "export": "choice", "check": "check",
+		"compare": "comparison", "merge": "merge", "import": "imported", "archive": "archive", "show": "profile", "report": "profile", "list": "profiles", "export": "choice", "check": "check",
 		"doctor": "doctor", "restore": "restore", "version": "version", "--sweep": "sweep", "--resume": "sweep", "--hold": "sweep",
 	} {
 		if has(word) || slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, word+"=") }) {

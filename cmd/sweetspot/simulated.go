@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"sweetspot/engine/backend/onnx"
@@ -23,7 +24,10 @@ func openVirtual(p plan.Plan) (sweep.Target, error) {
 	if err != nil {
 		return nil, withHint("try: sweetspot sim:animated-drawings --target virtual --sweep", "target virtual: %w", err)
 	}
-	c := virtual.Config{Name: m.Name, Source: m.Source, SHA256: m.SHA256, Table: table, Start: possibleStart(m.Places, startConfig(p))}
+	if err := checkSimulated(p, startConfig(p)); err != nil {
+		return nil, err
+	}
+	c := virtual.Config{Name: m.Name, Source: m.Source, SHA256: m.SHA256, Table: table, Start: possibleStart(m.Places, startConfig(p)), Timeout: p.Timeout}
 	if p.Trial.Duration == 0 && p.Trial.Requests == 0 {
 		c.MinTimeLimit = virtualTrial
 	}
@@ -32,6 +36,21 @@ func openVirtual(p plan.Plan) (sweep.Target, error) {
 		return nil, err // not t: an interface with a nil *Target is not nil
 	}
 	return t, nil
+}
+
+// checkSimulated returns an error if a plan for a simulated model has what has no effect there: a key about the inputs of a model,
+// or another start value than the default for a fixed knob. It would be recorded, and exported, as if it had been in force.
+func checkSimulated(p plan.Plan, start knob.Config) error {
+	if keys := p.WithoutEffect(); len(keys) > 0 {
+		return withHint("leave it out", "%s: a simulated model has fixed inputs and no handler", strings.Join(keys, ", "))
+	}
+	defaults, fixed := knob.Default(start.Rule), simulated.Fixed()
+	for _, k := range knob.All() {
+		if why, ok := fixed[k.Name]; ok && start.Get(k.Name) != defaults.Get(k.Name) {
+			return withHint("leave out --"+k.Flag, "%s %s: %s", k.Name, start.Get(k.Name), why)
+		}
+	}
+	return nil
 }
 
 // possibleStart changes the device and precision of start settings to possible ones, if necessary.

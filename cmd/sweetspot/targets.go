@@ -17,7 +17,7 @@ type targetKind struct {
 	name  string   // name in --target and in plans: a word, or the prefix of its addresses, such as http://
 	help  string   // short description
 	live  bool     // whether the workbench can send live load to it
-	flags []string // flags of remoteFlags that have an effect on it, without dashes
+	flags []string // flags of givenFlags that have an effect on it, without dashes; what a plan has too is checked with the plan
 	open  func(ctx context.Context, a *app, p plan.Plan, start knob.Config) (sweep.Target, error)
 }
 
@@ -30,7 +30,8 @@ func targetKinds() []targetKind {
 	running := append([]string{"metrics"}, oip...)
 	return []targetKind{
 		{
-			localTarget, "an engine for the model, on this machine", true, nil,
+			localTarget, "an engine for the model, on this machine", true,
+			[]string{"python"},
 			func(ctx context.Context, a *app, p plan.Plan, start knob.Config) (sweep.Target, error) {
 				t, err := a.startTarget(ctx, p, start)
 				if err != nil {
@@ -81,8 +82,17 @@ func (a *app) kindOf(target string) (targetKind, error) {
 	return targetKind{}, withHint("leave out target, or use one of these", "target %q is unknown; known: %s", target, strings.Join(known, ", "))
 }
 
-// checkRemoteFlags returns an error if a flag of a running server was given and has no effect on any of the targets.
-func (a *app) checkRemoteFlags(targets ...string) error {
+// givenFlags returns the names, without dashes, of the flags that were given and have no effect on some targets.
+func (a *app) givenFlags() []string {
+	out := a.remote.given()
+	if a.python != "" {
+		out = append(out, "python")
+	}
+	return out
+}
+
+// checkTargetFlags returns an error if a flag was given that has no effect on any of the targets.
+func (a *app) checkTargetFlags(targets ...string) error {
 	var kinds []targetKind
 	for _, target := range targets {
 		k, err := a.kindOf(target)
@@ -91,7 +101,7 @@ func (a *app) checkRemoteFlags(targets ...string) error {
 		}
 		kinds = append(kinds, k)
 	}
-	for _, flag := range a.remote.given() {
+	for _, flag := range a.givenFlags() {
 		takes := func(k targetKind) bool { return slices.Contains(k.flags, flag) }
 		if slices.ContainsFunc(kinds, takes) {
 			continue

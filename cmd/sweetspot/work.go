@@ -68,7 +68,7 @@ func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f
 	case !k.live:
 		return withHint("add --sweep", "target %q has no live load for the workbench", p.Target)
 	}
-	if err := a.checkRemoteFlags(p.Target); err != nil {
+	if err := a.checkTargetFlags(p.Target); err != nil {
 		return err
 	}
 	if err := a.allow(ctx, p); err != nil { // before the screen

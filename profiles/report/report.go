@@ -34,6 +34,7 @@ var formats = []Format{
 	{"ab", "ab_report.csv of TorchServe's benchmark suite: a line for each setting", true, func(ss sections, w io.Writer, _ string) error { return ss.ab(w) }},
 	{"stats", "stats_metrics.json of TorchServe's benchmark suite, for CloudWatch", true, func(ss sections, w io.Writer, _ string) error { return ss.stats(w) }},
 	{"csv", "CSV with one line for each trial", false, one(CSV)},
+	{"json", "all lines of the profile as one object, as profiles show --json", false, one(profiles.WriteShowJSON)},
 	{"openmetrics", "gauges in the text format of OpenMetrics, for Prometheus", true, func(ss sections, w io.Writer, _ string) error { return OpenMetrics(w, ss.profiles()) }},
 	{"svg", "a chart, see --plot", false, svg},
 	{"png", "the same chart as PNG", false, png},

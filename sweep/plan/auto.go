@@ -104,7 +104,7 @@ func (p Plan) autoDelays() []string {
 // largestConcurrency returns the largest concurrency of the plan's closed loads.
 func (p Plan) largestConcurrency() int {
 	largest := 0
-	for _, l := range p.Loads {
+	for _, l := range p.pointLoads() {
 		if l.Mode == load.Closed {
 			largest = max(largest, l.Concurrency)
 		}

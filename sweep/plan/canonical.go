@@ -73,6 +73,8 @@ func (p *Plan) UnmarshalJSON(b []byte) error {
 	d.unknown = func(string, string, pos, []string) {}
 	q := Plan{Budget: Budget{LoadTests: Unset}}
 	d.plan(root, &q)
+	q.LoadGiven = false // every recorded plan has its loads
+	q.dropUntaken()
 	d.rejectOwnKnobs(&q)
 	if q.Options.Rule == knob.RuleUnreported && q.hasNoOwnKnobs() {
 		q.Options.Rule = knob.TorchServe // only a remote server may not report its rule
@@ -222,9 +224,15 @@ func (p Plan) optionsTree() []keyValue {
 // loadsTree returns one map, or a list of maps if there are several loads.
 func (p Plan) loadsTree() any {
 	out := []any{}
-	for _, l := range p.Loads {
+	loads := p.Loads
+	if p.Question == Capacity {
+		loads = p.pointLoads() // what is in force
+	}
+	for _, l := range loads {
 		tree := []keyValue{{"mode", l.Mode.String()}}
 		switch {
+		case l.Mode == load.Open && l.Rate == 0: // the question searches it
+			tree = append(tree, keyValue{"arrivals", l.Arrivals.String()})
 		case l.Mode == load.Open:
 			tree = append(tree, keyValue{"rate", decimal(l.Rate)}, keyValue{"arrivals", l.Arrivals.String()})
 		case l.Mode == load.Ramp:

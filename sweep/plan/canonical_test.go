@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,12 +68,21 @@ func randomPlan(r *rand.Rand) plan.Plan {
 		p.Values = map[string]string{pick(r, texts...): pick(r, "0", "true", "-1.50e3", "NaN", "1,3,0x1p4", "00")}
 		p.NoBatch = r.IntN(2) == 0
 	}
-	for range 1 + r.IntN(3) {
+	if p.Question == plan.Capacity {
+		p.Loads = []load.Spec{{Mode: load.Open, Arrivals: load.Arrivals(r.IntN(2))}}
+	}
+	for range (1 + r.IntN(3)) * int(1-p.Question) {
 		p.Loads = append(p.Loads, pick(r,
 			load.Spec{Concurrency: 1 + r.IntN(100)}, load.Spec{Matched: true},
 			load.Spec{Mode: load.Open, Rate: 1 + r.Float64()*1e5, Arrivals: load.Arrivals(r.IntN(2))},
 			load.Spec{Mode: load.Trace, File: "x" + pick(r, texts...), SHA256: pick(r, "", strings.Repeat("0a", 32))},
 		))
+	}
+	if slices.ContainsFunc(p.Loads, func(l load.Spec) bool { return l.Mode == load.Trace }) {
+		p.Trial.Requests, p.Trial.Duration = 0, 0
+	}
+	if len(p.Shapes)+len(p.Values) > 0 || p.NoBatch || p.Target == "virtual" && p.Input != "" {
+		p.Target = "local" // no other target takes all of it
 	}
 	ranges := map[knob.Name][]string{
 		knob.Workers: {"auto", "1", "1,2,4"}, knob.BatchSize: {"auto", "8", "16,2"}, knob.BatchDelay: {"auto", "5", "1,10"},
@@ -121,6 +131,28 @@ func TestJSONRoundTrip(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got, samePlan); diff != "" {
 			t.Fatalf("(-want +got):\n%s\n%s", diff, text)
+		}
+	}
+}
+
+// Plans that earlier versions recorded have keys and loads that had no effect; they can be used again all the same.
+func TestJSONWithoutEffect(t *testing.T) {
+	for _, in := range []string{
+		`{"version":1,"target":"virtual","input":"a.json","shapes":{"x":[64]},"values":{"y":"0"},"handler":"image_classifier","no_batch":true,"load":{"mode":"closed","concurrency":10},"rule":"torchserve","sla":{"percentile":99,"limit":"100ms"}}`,
+		`{"version":1,"target":"local","question":"capacity","load":{"mode":"trace","file":"a.csv"},"rule":"torchserve","sla":{"percentile":99,"limit":"100ms"}}`,
+	} {
+		var p plan.Plan
+		if err := json.Unmarshal([]byte(in), &p); err != nil {
+			t.Fatal(err)
+		}
+		text, err := p.Canonical()
+		if err != nil || p.LoadGiven {
+			t.Errorf("%s: %v, load given %v", in, err, p.LoadGiven)
+		}
+		for _, part := range []string{"a.json", "shapes", "handler", "a.csv"} {
+			if strings.Contains(string(text), part) {
+				t.Errorf("%s: %s was not in force:\n%s", in, part, text)
+			}
 		}
 	}
 }

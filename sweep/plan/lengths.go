@@ -70,13 +70,6 @@ func (p Plan) checkPadding(c *fieldErrors) {
 			c.add(join("pad", name), "%v is no number to pad with", v)
 		}
 	}
-	if p.Target != "local" {
-		for key, n := range map[string]int{"shapes": len(p.Lengths), "pad": len(p.Pad)} {
-			if n > 0 {
-				c.add(key, "target %s does not take it; leave it out, or use target: local", p.Target)
-			}
-		}
-	}
 	if err := lengths.CheckBuckets(p.Buckets); err != nil {
 		c.add("buckets", "%v", err)
 	}

@@ -16,7 +16,7 @@ func (d *decoder) loads(p *Plan) readFunc {
 		var specs []load.Spec
 		d.eachItem(func(path string, item *node) { specs = append(specs, d.load(path, item)...) })(path, n)
 		if len(d.errs) == before {
-			p.Loads = specs
+			p.Loads, p.LoadGiven = specs, true
 		}
 	}
 }
@@ -52,16 +52,21 @@ func (d *decoder) load(path string, n *node) []load.Spec {
 		return nil
 	}
 	specs := []load.Spec{s}
+	var c fieldErrors // check now: the next load overwrites the positions of this one
 	switch s.Mode {
 	case load.Closed:
 		specs = closed
 	case load.Open:
-		specs = nil
+		if len(rates) > 0 {
+			specs = nil
+		}
 		for _, r := range rates {
+			if r == 0 { // which means none elsewhere
+				c.add("load: rate", "0 per second is outside %g-%d", minRate, maxRate)
+			}
 			specs = append(specs, load.Spec{Mode: load.Open, Rate: r, Arrivals: s.Arrivals})
 		}
 	}
-	var c fieldErrors // check now: the next load overwrites the positions of this one
 	for _, spec := range specs {
 		checkLoad(&c, spec)
 	}
@@ -99,6 +104,8 @@ func impliedMode(n *node) load.Mode {
 		return load.Ramp
 	case n.find("file") != nil:
 		return load.Trace
+	case n.find("arrivals") != nil && n.find("concurrency") == nil:
+		return load.Open
 	}
 	return load.Closed
 }
@@ -109,7 +116,7 @@ var loadKeys = []struct {
 	keys     []string
 }{
 	load.Closed: {1, []string{"concurrency"}},
-	load.Open:   {1, []string{"rate", "arrivals"}},
+	load.Open:   {0, []string{"rate", "arrivals"}}, // question capacity has no rate; see checkLoads
 	load.Trace:  {1, []string{"file", "sha256"}},
 	load.Ramp:   {3, []string{"from", "to", "over", "arrivals"}},
 }

@@ -65,7 +65,10 @@ type Plan struct {
 	Question Question
 	SLA      trial.SLA
 	Timeout  time.Duration // of a request, above the limit of the SLA; 0 is trial.SLA.RequestTimeout
-	Loads    []load.Spec   // at least one; a grid measures every setting under each of them, and the chosen settings are validated under each
+	Loads    []load.Spec   // at least one; a grid measures every setting under each, and the chosen settings are validated under each; of question capacity only the arrivals are in force
+
+	// LoadGiven says that somebody chose Loads, and that they are no default. It is not part of the canonical text.
+	LoadGiven bool
 
 	// Knobs has a range for each knob that varies: a text that knob.Expand reads, or
 	// knob.Auto. All other knobs keep their start value. Names that are none of the seven

@@ -178,7 +178,7 @@ func RoundRate(rate float64) float64 {
 }
 
 // pointLoads returns the loads under which each setting is measured: those of the plan, or, for
-// question capacity, an open load whose rate the strategy chooses.
+// question capacity or replicas, an open load whose rate the strategy chooses.
 func (p Plan) pointLoads() []load.Spec {
 	if !p.Question.SeeksRate() {
 		return p.Loads

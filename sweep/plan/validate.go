@@ -86,7 +86,10 @@ func (p Plan) check() []fieldError {
 	p.checkShapes(&c)
 	p.checkValues(&c)
 	p.checkPadding(&c)
-	checkTarget(&c, p.Target)
+	before := len(c)
+	if checkTarget(&c, p.Target); len(c) == before {
+		p.checkTaken(&c)
+	}
 	p.checkServer(&c)
 	invalid := p.Options.Invalid()
 	for _, name := range knob.OptionNames() {
@@ -227,6 +230,9 @@ func (p Plan) checkReplicas(c *fieldErrors) {
 	if p.Question == Replicas && (len(p.Loads) != 1 || p.Loads[0].Mode != load.Open) {
 		c.add("load", "question replicas needs the rate of all replicas together: one open load, such as {mode: open, rate: 500}")
 	}
+	if p.Question == Replicas && p.Objective != MostThroughput {
+		c.add("objective", "%v is for questions throughput and capacity; the best of question replicas is what needs the fewest replicas", p.Objective)
+	}
 }
 
 func (p Plan) checkLoads(c *fieldErrors) {
@@ -236,7 +242,26 @@ func (p Plan) checkLoads(c *fieldErrors) {
 	}
 	for _, l := range p.Loads {
 		checkLoad(c, l)
+		if l.Mode == load.Open && l.Rate == 0 && p.Question != Capacity { // which searches the rate
+			c.add("load", "mode open needs rate, in %g-%d per second", minRate, maxRate)
+		}
 		p.checkLength(c, l)
+	}
+	p.checkTrialLength(c)
+}
+
+// checkTrialLength reports a length of trials that no load of the plan has: a trace and a ramp are measured to their end.
+func (p Plan) checkTrialLength(c *fieldErrors) {
+	open := func(l load.Spec) bool { return l.Mode != load.Trace && l.Mode != load.Ramp }
+	if len(p.Loads) == 0 || slices.ContainsFunc(p.pointLoads(), open) {
+		return
+	}
+	why := fmt.Sprintf("a %v is measured to its end; leave it out", p.Loads[0].Mode)
+	if p.Trial.Requests > 0 {
+		c.add("trial: requests", "%s", why)
+	}
+	if p.Trial.Duration > 0 {
+		c.add("trial: duration", "%s", why)
 	}
 }
 
@@ -255,7 +280,7 @@ func checkLoad(c *fieldErrors, l load.Spec) {
 	switch {
 	case l.Mode == load.Closed && !l.Matched && (l.Concurrency < 1 || l.Concurrency > maxConcurrency):
 		c.add("load: concurrency", "%d is outside 1-%d", l.Concurrency, maxConcurrency)
-	case l.Mode == load.Open && !(l.Rate >= minRate && l.Rate <= maxRate):
+	case l.Mode == load.Open && l.Rate != 0 && !(l.Rate >= minRate && l.Rate <= maxRate):
 		c.add("load: rate", "%g per second is outside %g-%d", l.Rate, minRate, maxRate)
 	case l.Mode == load.Ramp:
 		checkRamp(c, l)

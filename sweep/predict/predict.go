@@ -9,8 +9,8 @@
 //
 // The same Config gives the same run on every machine. Only one goroutine may use a Sim.
 //
-// It does not simulate decoding, encoding, the network, cancelled requests, and anything that
-// the curve does not have. A spread of service times and a wake-up delay may be added, so that
+// It does not simulate decoding, encoding, the network, servers that notice that a client has given up, and anything
+// that the curve does not have. A spread of service times and a wake-up delay may be added, so that
 // it can replace a real server in tests.
 package predict
 
@@ -51,6 +51,11 @@ type Config struct {
 	Wake time.Duration
 	Seed uint64        // of spread and Wake
 	Warm time.Duration // requests sent before this time are not recorded
+
+	// Timeout is the time after which a client gives up, which needs Detail; 0 is never. The sample of the request
+	// has this latency, and a client of a closed load sends again. The server executes the request all the same, as
+	// one does that does not notice it.
+	Timeout time.Duration
 
 	// Detail records a load.Sample of every request, also of refused ones, instead of
 	// the latencies of answered ones.
@@ -93,6 +98,7 @@ type Sim struct {
 	head      int // index of the first request of the open batch; indices are not wrapped
 	queueHead int // index of the first request of the queue
 	tail      int // index of the next free element
+	waiting   int // with Timeout: index of the first request whose client may give up next
 	workers   []worker
 	idle      []int32      // idle workers; the last one became idle last
 	busy      []busyWorker // sorted by end, the latest first
@@ -111,6 +117,7 @@ type Sim struct {
 type request struct {
 	arrived, taken time.Duration
 	body           int32 // index in Lengths.Drawn
+	ended          bool  // with Timeout: it was answered, or its client gave up
 }
 
 // worker is a worker with its batch.
@@ -141,7 +148,7 @@ func New(c Config) *Sim {
 func (s *Sim) Reset(c Config) {
 	s.c, s.queue = c, c.Settings.QueueSize
 	s.now, s.wake, s.next, s.sent, s.refused, s.awake = 0, never, 0, 0, 0, false
-	s.first, s.head, s.queueHead, s.tail = 0, 0, 0, 0
+	s.first, s.head, s.queueHead, s.tail, s.waiting = 0, 0, 0, 0, 0
 	s.latencies, s.samples = s.latencies[:0], s.samples[:0]
 	s.pcg.Seed(c.Seed, seedStream)
 	s.plan, s.remaining = c.Plan, math.MaxInt

@@ -13,23 +13,28 @@ import (
 // has ended and all requests are answered.
 func (s *Sim) Advance(until time.Duration) bool {
 	for {
-		sent, done := never, never
+		sent, done, due := never, never, never
 		if s.next < len(s.plan) {
 			sent = s.plan[s.next]
 		}
 		if n := len(s.busy); n > 0 {
 			done = s.busy[n-1].end
 		}
-		at := min(done, sent, s.wake)
+		if s.c.Timeout > 0 {
+			due = s.nextTimeout()
+		}
+		at := min(done, sent, s.wake, due)
 		if at > until || at == never {
 			return at != never
 		}
 		s.now = at
 		switch at {
+		case due: // first: an answer at this moment is late
+			s.giveUp()
 		case done: // the end of a batch first: its worker may take a request that arrives now
 			s.complete()
 		case sent:
-			if len(s.idle) == 0 && s.queueArrivals(done, until) {
+			if len(s.idle) == 0 && s.queueArrivals(min(done, due), until) {
 				continue
 			}
 			s.next++
@@ -68,6 +73,9 @@ func (s *Sim) arrive() {
 // worker is idle: the collector only counts them. It returns false if there is none, or no room for one.
 func (s *Sim) queueArrivals(before, until time.Duration) bool {
 	end := min(before, until+1)
+	if s.c.Timeout > 0 {
+		end = min(end, s.plan[s.next]+s.c.Timeout) // when the client of the first of them may give up
+	}
 	rest := s.plan[s.next:]
 	rest = rest[:min(s.queue-s.collector.Queued(), s.remaining, len(rest))]
 	n := 0
@@ -92,6 +100,11 @@ func (s *Sim) enqueue(arrivals ...time.Duration) {
 	ring, tail := s.ring, s.tail
 	for i, at := range arrivals {
 		ring[(tail+i)&(len(ring)-1)].arrived = at
+	}
+	if s.c.Timeout > 0 {
+		for i := range arrivals {
+			ring[(tail+i)&(len(ring)-1)].ended = false
+		}
 	}
 	if l := s.c.Lengths; l != nil {
 		for i := range arrivals {
@@ -222,7 +235,6 @@ func (s *Sim) complete() {
 	id := s.busy[last].worker
 	s.busy = s.busy[:last]
 	w := &s.workers[id]
-	n := w.size()
 	if s.c.Detail {
 		s.detail(w)
 	} else {
@@ -230,10 +242,14 @@ func (s *Sim) complete() {
 	}
 	s.idle = append(s.idle, id)
 	s.awake = true
+	answered := w.size()
+	if s.c.Timeout > 0 {
+		answered = s.end(w)
+	}
 	s.step(batching.Event{Kind: batching.WorkerIdle})
 	s.awake = false
 	if s.c.Plan == nil {
-		for range n {
+		for range answered {
 			s.arrive()
 		}
 	}
@@ -255,7 +271,7 @@ func (s *Sim) record(w *worker) {
 func (s *Sim) detail(w *worker) {
 	for i := w.from; i < w.to; i++ {
 		r := s.ring[i&(len(s.ring)-1)]
-		if r.arrived < s.c.Warm {
+		if r.arrived < s.c.Warm || r.ended && s.c.Timeout > 0 {
 			continue
 		}
 		s.samples = append(s.samples, load.Sample{

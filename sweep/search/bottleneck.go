@@ -45,7 +45,7 @@ func (x Explainer) bottleneck(t trial.Trial, all []trial.Trial) bottleneck {
 	case t.Load.Mode == load.Open && t.Throughput.Value.Or(0) >= .98*t.Load.Rate && queue <= exec:
 		return bottleneck{limitArrival, fmt.Sprintf("the load, as all of its %g requests/s are served; --question capacity finds how many more it can serve", t.Load.Rate)}
 	case idle > .4:
-		return bottleneck{limitArrival, fmt.Sprintf("the load, as workers idle %.0f%% of the time; more clients would use them", 100*idle)}
+		return bottleneck{limitArrival, fmt.Sprintf("the load, as workers idle %.0f%% of the time; %s would use them", 100*idle, moreLoad(t.Load))}
 	case queue > 2*exec:
 		return bottleneck{limitQueue, fmt.Sprintf("the queue, as requests wait %.1f ms%s for %.1f ms of execution; %s", queue, waitsFor(b), exec, queueAdvice(t))}
 	}
@@ -56,6 +56,14 @@ func (x Explainer) bottleneck(t trial.Trial, all []trial.Trial) bottleneck {
 		}
 	}
 	return bottleneck{limitExecution, fmt.Sprintf("execution takes %.1f ms, the queue %.1f%s; %s", exec, queue, filling, executionAdvice(t, all))}
+}
+
+// moreLoad is what uses idle workers. Only a closed load has clients.
+func moreLoad(l load.Spec) string {
+	if l.Mode == load.Closed {
+		return "more clients"
+	}
+	return "a higher rate"
 }
 
 // waitsFor says that the queue time includes the time in which the batch fills, if it is so.

@@ -23,6 +23,9 @@ type Cost struct {
 	Rate        float64       // highest answers/s; 0 is unknown
 	Budget      time.Duration // of the whole sweep; 0 is no limit, also in virtual time
 	MaxRequests int           // limit of one trial; 0 is no limit
+	// Whole is the name of a load that every trial replays to its end, trace or ramp: only a longer one has more
+	// answers. It is "" for other loads.
+	Whole string
 }
 
 // CostOf returns the cost of the plan's SLA. The rate comes from the probes and trials.
@@ -43,7 +46,23 @@ func CostOf(p plan.Plan, found trial.History) Cost {
 	if slowest > 0 && (c.Rate <= 0 || slowest < c.Rate) {
 		c.Rate = slowest
 	}
+	for _, l := range p.Loads {
+		if c.Whole = wholeLoad(l); c.Whole == "" {
+			break
+		}
+	}
+	if p.Question.SeeksRate() {
+		c.Whole = ""
+	}
 	return c
+}
+
+// wholeLoad returns Cost.Whole for a load.
+func wholeLoad(l load.Spec) string {
+	if l.Mode == load.Trace || l.Mode == load.Ramp {
+		return l.Mode.String()
+	}
+	return ""
 }
 
 // HasRate reports whether the rate is known, and with it the time of a number of answers.
@@ -92,7 +111,7 @@ func (c Cost) rateText() string {
 // TooShort says that the budget is too short for a pass, and what to do; "" if it is long enough.
 func (c Cost) TooShort() string {
 	switch {
-	case c.Fits():
+	case c.Fits() || c.Whole != "":
 		return ""
 	case c.MaxRequests > 0 && c.MaxRequests < c.Answers:
 		return fmt.Sprintf("%v; a trial has at most %d. %s", c, c.MaxRequests, c.alternatives("trial: max_requests in a plan"))
@@ -116,6 +135,9 @@ func (c Cost) alternatives(more string) string {
 				break
 			}
 		}
+	}
+	if c.Whole != "" {
+		return "Alternatives: " + ways
 	}
 	return "Alternatives: " + ways + ", or --requests N for trials of N requests whatever they show"
 }
@@ -141,7 +163,11 @@ func (c Cost) MissingAnswers(trials []trial.Trial) string {
 	if c.HasRate() {
 		text += ", " + RoughDuration(c.TimeFor(c.Answers-most))
 	}
-	return text + fmt.Sprintf(", for a pass of a P%g. ", c.Percentile) + c.alternatives("a longer --budget")
+	longer := "a longer --budget"
+	if c.Whole != "" {
+		longer = "a longer " + c.Whole
+	}
+	return text + fmt.Sprintf(", for a pass of a P%g. ", c.Percentile) + c.alternatives(longer)
 }
 
 // closeToLimit is a share of the limit: a percentile between 1 - closeToLimit and 1 of the limit
@@ -163,11 +189,16 @@ func LimitedAdvice(t trial.Trial) string {
 
 // HowToDecide says how an undecided trial can be decided: with an idle machine, or with more
 // answers, how many, how long they take and which budget allows them. If it had enough answers,
-// HowToDecide says that its percentile is too close to the limit.
+// HowToDecide says that its percentile is too close to the limit. A trace and a ramp are measured to their
+// end with any budget: there it says that a longer one decides.
 func (c Cost) HowToDecide(t trial.Trial) string {
 	v := t.Verdict
 	missing := c.Answers - t.Counts.OK
 	c.Rate = t.Throughput.Value.Or(c.Rate)
+	measurement := "measurement"
+	if c.Whole = wholeLoad(t.Load); c.Whole != "" {
+		measurement, c.Budget = c.Whole, 0
+	}
 	validated := t.Role == trial.RoleValidation
 	switch value := v.ValueMS.Or(0); {
 	case t.GeneratorLimited:
@@ -179,11 +210,13 @@ func (c Cost) HowToDecide(t trial.Trial) string {
 		if high, ok := v.HighMS.Get(); ok && high > v.LimitMS {
 			text += fmt.Sprintf("; --sla %.0fms would hold", math.Ceil(high))
 		}
-		return text + c.budgetText(", and a longer measurement may decide it: ")
+		return text + ", and a longer " + measurement + " may decide it" + c.budgetText(": ")
+	case c.Whole != "" && missing > 0:
+		return fmt.Sprintf("a pass takes about %d answers, and the %s gave %d: a longer %s would decide it. %s", c.Answers, c.Whole, t.Counts.OK, c.Whole, c.alternatives("a looser --sla"))
 	case validated && missing > 0:
 		return fmt.Sprintf("about %d more answers%s, would decide it%s. %s", missing, c.timeText(missing), c.budgetText(": "), c.alternatives("a looser --sla"))
 	case validated:
-		return "a longer measurement would decide it" + c.budgetText(": ")
+		return "a longer " + measurement + " would decide it" + c.budgetText(": ")
 	}
 	return fmt.Sprintf("a validation of it takes about %d answers%s%s", c.Answers, c.timeText(c.Answers), c.budgetText(": "))
 }

@@ -125,8 +125,8 @@ func (x Explainer) headlineText(t trial.Trial) string {
 		return fmt.Sprintf("No setting is sure to keep P%g of %s latency <= %g ms. Nearest is trial %d (%v), undecided: %s (%s-%s).",
 			v.Percentile, v.Latency, v.LimitMS, t.N, t.Settings, figures, v.LowMS.Text(1), v.HighMS.Text(1))
 	case v.ValueMS.Or(math.Inf(1)) <= v.LimitMS:
-		return fmt.Sprintf("No setting keeps the promise. Nearest is trial %d (%v), which fails because of its errors: %.2g%% of the requests.",
-			t.N, t.Settings, 100*v.ErrorRate.Or(0))
+		return fmt.Sprintf("No setting keeps the promise. Nearest is trial %d (%v), which fails because of its errors: %s of the requests.",
+			t.N, t.Settings, trial.Percent(v.ErrorRate.Or(0)))
 	}
 	return fmt.Sprintf("No setting keeps P%g of %s latency <= %g ms. Nearest is trial %d (%v): %s, %s the limit. Raise the limit, reduce the load, or widen the ranges.",
 		v.Percentile, v.Latency, v.LimitMS, t.N, t.Settings, figures, distanceText(v))

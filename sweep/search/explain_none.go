@@ -24,8 +24,8 @@ func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 	limit := float64(sla.Limit) / 1e6
 	switch value, ok := near.Verdict.ValueMS.Get(); {
 	case near.Counts.Errors() > sla.MaxErrorRate:
-		return fmt.Sprintf("nearest is trial %d (%v): %s, %.2g%% are allowed: %s",
-			near.N, near.Settings, near.Counts.DescribeErrors(), 100*sla.MaxErrorRate, errorsAdvice(near))
+		return fmt.Sprintf("nearest is trial %d (%v): %s, %s are allowed: %s",
+			near.N, near.Settings, near.Counts.DescribeErrors(), trial.Percent(sla.MaxErrorRate), errorsAdvice(near))
 	case ok && value <= limit: // it does not keep up with the arrivals, as its Why says
 		return fmt.Sprintf("nearest is trial %d (%v): %s", near.N, near.Settings, near.Verdict.Why)
 	}

@@ -113,7 +113,8 @@ func TestExplainLimits(t *testing.T) {
 		{"delay", served(1, 600, 40, 0, steps(2, 30, 9)), "delay", "batches wait 30.0 ms to fill and run 9.0 ms; shorten the delay (--batch-delay)"},
 		{"all that comes is served", served(1, 600, 40, 0, rate(601)), "arrival", "all of its 601 requests/s are served"},
 		{"not all is served", served(1, 600, 40, 0, rate(900)), "execution", ""},
-		{"idle workers", served(1, 60, 40, 0), "arrival", "workers idle 91% of the time"},
+		{"idle workers", served(1, 60, 40, 0), "arrival", "workers idle 91% of the time; more clients would use them"},
+		{"idle workers of a trace", served(1, 60, 40, 0, func(t *trial.Trial) { t.Load = load.Spec{Mode: load.Trace} }), "arrival", "workers idle 91% of the time; a higher rate would use them"},
 		{"a target without a breakdown", served(1, 60, 40, 0, func(t *trial.Trial) { t.Breakdown = trial.Breakdown{} }), "", ""},
 	} {
 		why := search.Explainer{}.Explain([]trial.Trial{c.trial}, 0, nil)

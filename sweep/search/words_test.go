@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sweetspot/engine/knob"
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/trial"
@@ -80,6 +81,36 @@ func TestProbeOfOneWorker(t *testing.T) {
 	}
 	if len(found.Probes) == 0 {
 		t.Error("there are no probes")
+	}
+}
+
+// A trace is measured to its end: neither a longer measurement nor a larger budget has more answers.
+func TestUndecidedTrace(t *testing.T) {
+	p := plan.Default()
+	p.Loads = []load.Spec{{Mode: load.Trace, File: "a.csv"}}
+	c := search.CostOf(p, trial.History{})
+	for _, tc := range []struct {
+		ok    int
+		value float64
+		want  string
+	}{
+		{10, 20, "and the trace gave 10: a longer trace would decide it. Alternatives: a lower percentile"},
+		{100000, 90, "and a longer trace may decide it"},
+		{100000, 75, "a longer trace would decide it"},
+	} {
+		x := trial.Trial{Role: trial.RoleValidation, Load: p.Loads[0]}
+		x.Counts.OK = tc.ok
+		x.Verdict = trial.Verdict{Result: trial.Undecided, Percentile: 99, LimitMS: 100, ValueMS: trial.NumOf(tc.value), HighMS: trial.NumOf(110)}
+		got := c.HowToDecide(x)
+		if !strings.Contains(got, tc.want) || strings.Contains(got, "measurement") || strings.Contains(got, "--budget") || strings.Contains(got, "--requests") {
+			t.Errorf("%d answers at %g ms: %q, want %q", tc.ok, tc.value, got, tc.want)
+		}
+		if got := c.MissingAnswers([]trial.Trial{x}); tc.ok == 10 && (!strings.Contains(got, "a longer trace") || strings.Contains(got, "--budget")) {
+			t.Errorf("missing answers: %q", got)
+		}
+	}
+	if got := c.TooShort(); got != "" {
+		t.Errorf("too short: %q: no budget changes it", got)
 	}
 }
 

@@ -72,7 +72,18 @@ func (c Counts) DescribeErrors() string {
 	case c.Timeout:
 		kind = "timed out"
 	}
-	return fmt.Sprintf("%.2g%% %s", math.Min(100*c.Errors(), 100), kind)
+	return Percent(math.Min(c.Errors(), 1)) + " " + kind
+}
+
+// Percent formats a share between 0 and 1 with two significant digits. 100% is all, and not only
+// almost all: from 99% on there is a decimal, rounded down.
+func Percent(share float64) string {
+	if percent := 100 * share; percent >= 99 && percent < 100 {
+		return fmt.Sprintf("%.3g%%", math.Floor(10*percent)/10)
+	} else if percent >= 10 {
+		return fmt.Sprintf("%.0f%%", percent)
+	}
+	return fmt.Sprintf("%.2g%%", 100*share)
 }
 
 // ShortVerdict returns the verdict as tables show it, with the share of errors if it is

@@ -45,6 +45,9 @@ func TestShortVerdict(t *testing.T) {
 	}{
 		{trial.Verdict{Result: trial.Fail}, refused, "FAIL 3.2% refused"},
 		{trial.Verdict{Leaning: trial.Fail}, refused, "FAIL? 3.2% refused"},
+		{trial.Verdict{Result: trial.Fail}, trial.Counts{Sent: 1000, OK: 5, Refused: 995}, "FAIL 99.5% refused"},
+		{trial.Verdict{Result: trial.Fail}, trial.Counts{Sent: 100000, OK: 1, Refused: 99999}, "FAIL 99.9% refused"},
+		{trial.Verdict{Result: trial.Fail}, trial.Counts{Sent: 1000, Refused: 1000}, "FAIL 100% refused"},
 		{trial.Verdict{Result: trial.Pass}, refused, "pass"},
 		{trial.Verdict{Leaning: trial.Pass}, trial.Counts{}, "pass?"},
 		{trial.Verdict{Result: trial.Fail}, trial.Counts{Sent: 1000, Refused: 5}, "FAIL"},

@@ -178,7 +178,7 @@ func percentText(n Num) string {
 	if !ok {
 		return "n/a"
 	}
-	return fmt.Sprintf("%.2g%%", 100*v)
+	return Percent(v)
 }
 
 // openInterval formats an interval of which an end may be open.

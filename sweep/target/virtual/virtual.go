@@ -11,6 +11,7 @@ package virtual
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"sweetspot/engine/knob"
@@ -34,6 +35,8 @@ type Config struct {
 	// its budget of real time among its measurements, but virtual time needs hardly any real time.
 	// 0 has no effect.
 	MinTimeLimit time.Duration
+	// Timeout is the time after which the client of a request gives up, as package predict has it; 0 is never.
+	Timeout time.Duration
 	// Wake is the mean time that a sleeping worker takes to wake up; 0 is none.
 	Wake time.Duration // mean time in which a sleeping worker wakes up; 0 is none
 }
@@ -46,6 +49,9 @@ type Target struct {
 	curve   servicetime.Curve // of the current settings
 	sim     *predict.Sim      // nil before the first measurement
 }
+
+// fixed are the knobs that have no effect, with the reasons.
+var fixed = map[knob.Name]string{knob.Threads: "a service-time table has no threads"}
 
 // block is the virtual time between two calls of Stop. defaultTime is the time limit if the
 // Measurement has none.
@@ -85,7 +91,7 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 		Limits: t.limits(), Options: t.cfg.Start.Options, Current: t.current,
 		Metrics: trial.MetricSet{ModelLatency: true, Batches: true, Breakdown: true},
 		Runtime: "virtual device",
-		Fixed:   map[knob.Name]string{knob.Threads: "a service-time table has no threads"},
+		Fixed:   maps.Clone(fixed),
 	}, nil
 }
 
@@ -97,6 +103,11 @@ func (t *Target) limits() knob.Limits {
 func (t *Target) Apply(_ context.Context, s knob.Settings) (sweep.Applied, error) {
 	if err := s.Validate(t.limits()); err != nil {
 		return sweep.Applied{}, err
+	}
+	for n, why := range fixed { // a value that changes nothing would be recorded and exported as if it had been in force
+		if only := knob.Default(t.cfg.Start.Rule).Get(n); s.Get(n) != only {
+			return sweep.Applied{}, fmt.Errorf("%s stays at %s: %s", n, only, why)
+		}
 	}
 	curve, err := t.cfg.Table.Curve(servicetime.Key{Workers: s.Workers, Device: s.Device, Precision: s.Precision.String()})
 	if err != nil {
@@ -133,7 +144,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 func (t *Target) config(m sweep.Measurement, limit time.Duration) (predict.Config, error) {
 	c := predict.Config{
 		Settings: t.current, Rule: t.cfg.Start.Rule, Service: t.curve,
-		Wake: t.cfg.Wake, Seed: m.Seed, Detail: true,
+		Wake: t.cfg.Wake, Seed: m.Seed, Detail: true, Timeout: t.cfg.Timeout,
 	}
 	maxRequests := m.Max
 	if maxRequests == 0 {

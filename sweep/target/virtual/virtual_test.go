@@ -199,8 +199,8 @@ func TestTrace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *r.Counts.Planned != 1 || r.Counts.OK != 1 { // the first three are in the warm-up; the last one is sent after the time limit, because traces run to their end
-		t.Errorf("planned %d, answered %d after the warm-up, want the last", *r.Counts.Planned, r.Counts.OK)
+	if *r.Counts.Planned != 4 || r.Counts.OK != 4 { // all count; the last one is sent after the time limit, because traces run to their end
+		t.Errorf("planned %d, answered %d, want 4", *r.Counts.Planned, r.Counts.OK)
 	}
 	m.Load.File = path + "x"
 	if _, err := d.Measure(t.Context(), m); err == nil || !errors.Is(err, os.ErrNotExist) {
@@ -246,8 +246,8 @@ func TestBurstAtTheEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p := r.Counts.Planned; p == nil || *p != 3200-20 {
-		t.Errorf("planned %v, want all 3200 of it but those in 2 s of warm-up", countText(p))
+	if p := r.Counts.Planned; p == nil || *p != 3200 {
+		t.Errorf("planned %v, want all 3200", countText(p))
 	}
 	checkNear(t, "seconds", trial.NumOf(r.Seconds+r.WarmupSeconds), 122, 2)
 	checkNear(t, "throughput", r.Throughput.Value, 14, 4) // the quiet requests and those of the burst that were not refused, in two minutes
@@ -268,8 +268,8 @@ func TestRamp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p := r.Counts.Planned; p == nil || *p != 1200-24 {
-		t.Errorf("planned %v, want all 1200 of it but those in 2 s of warm-up", countText(p))
+	if p := r.Counts.Planned; p == nil || *p != 1200 {
+		t.Errorf("planned %v, want all 1200", countText(p))
 	}
 	checkNear(t, "seconds", trial.NumOf(r.Seconds+r.WarmupSeconds), 30, .3)
 	if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0].Text, "from 10 to 70/s") {
@@ -305,5 +305,15 @@ func TestErrors(t *testing.T) {
 	}
 	if err := d.Close(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// A table has no threads: another number of them would be recorded although it changes nothing.
+func TestFixedThreads(t *testing.T) {
+	d := studyDevice(t)
+	s := studySettings()
+	s.Threads = 2
+	if _, err := d.Apply(t.Context(), s); err == nil || !strings.Contains(err.Error(), "threads stays at 1: a service-time table has no threads") {
+		t.Errorf("Apply with 2 threads: %v", err)
 	}
 }
