@@ -49,6 +49,9 @@ type Options struct {
 	// Images says how those of them that are images become inputs.
 	Bodies []Body
 	Images handler.ImageOptions
+	// BatchSize is that of the settings with which the model will be loaded: batches of it are
+	// verified. 0 is unknown, and 8 are.
+	BatchSize int
 	// Handlers say which of TorchServe's handlers models have, by the name of the model; "" is for all
 	// that are not named.
 	Handlers map[string]HandlerChoice

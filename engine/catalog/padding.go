@@ -133,7 +133,7 @@ func (c *padCheck) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, s.Close()) }()
 	var alone []tensor.Item
 	for _, item := range c.items {
-		one, err := runItems(ctx, s, item)
+		one, err := runs.RunItems(ctx, s, item)
 		if err != nil {
 			return err
 		}

@@ -29,6 +29,7 @@ type verifier struct {
 	// handler makes the handler that decodes the bodies; nil is that of a model without one.
 	handler func() *torchserve.Handler
 	start   time.Time
+	size    int // of the batches that the settings allow; 0 is unknown
 }
 
 // verify completes base with the first layout whose batches are right when they run. Without
@@ -42,7 +43,7 @@ func verify(ctx context.Context, base engine.Model, d *description, o Options, h
 	if base.Constants, err = layouts[0].constants(); err != nil {
 		return nil, err
 	}
-	v := &verifier{ctx: ctx, base: base, d: d, bodies: o.Bodies, images: o.Images, handler: h, start: time.Now()}
+	v := &verifier{ctx: ctx, base: base, d: d, bodies: o.Bodies, images: o.Images, handler: h, start: time.Now(), size: o.BatchSize}
 	if o.Probe == nil {
 		l := &layouts[0]
 		m := v.unverified(l)
