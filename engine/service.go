@@ -52,6 +52,7 @@ type ModelService struct {
 	decoding, encoding atomic.Int64 // ns, sums over all requests
 
 	lengths *lengthCounters // nil if no input has an open dimension or is a side input
+	largest atomic.Int64    // the size of the largest batch that was compared with single rows since the load
 	sides   *runs.Sides     // what is known about the values of the side inputs; nil if there are none
 
 	mu         sync.Mutex // guards everything below; never held while waiting

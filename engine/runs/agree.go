@@ -11,12 +11,12 @@ import (
 // An item's outputs in a batch agree with those of the item alone if integers are equal and
 // floats differ by at most AgreeTolerance of the largest number of their tensor. A runtime
 // may use other kernels for a batch, which add in another order: a sum of large numbers that
-// nearly cancel then differs by more. Such a difference, up to kernelTolerance, is accepted
+// nearly cancel then differs by more. Such a difference, up to KernelTolerance, is accepted
 // if it is a tenth or less of the difference to the other item, and if it does not depend on
 // the other items of the batch.
 const (
 	AgreeTolerance  = 1e-3
-	kernelTolerance = 2e-2
+	KernelTolerance = 2e-2
 )
 
 // In batches of the same size, the same kernels compute an item's outputs, so that they may

@@ -110,7 +110,7 @@ func (c *Check) batch(ctx context.Context, at ...int) ([]tensor.Item, float64, e
 		if d <= AgreeTolerance {
 			continue
 		}
-		if d > kernelTolerance || d > c.nearest(at, i)/10 {
+		if d > KernelTolerance || d > c.nearest(at, i)/10 {
 			return nil, d, fmt.Errorf("%d items together have other outputs than each alone", len(at))
 		}
 	}
