@@ -29,7 +29,8 @@ type verifier struct {
 	// handler makes the handler that decodes the bodies; nil is that of a model without one.
 	handler func() *torchserve.Handler
 	start   time.Time
-	size    int // of the batches that the settings allow; 0 is unknown
+	mixed   error // why a batch of some length is wrong in the present layout; nil if none is known
+	size    int   // of the batches that the settings allow; 0 is unknown
 }
 
 // verify completes base with the first layout whose batches are right when they run. Without
@@ -129,6 +130,7 @@ func (v *verifier) choose(layouts []layout) (*engine.Model, *layout, error) {
 
 // try makes the model for a layout. The error says why no example ran.
 func (v *verifier) try(l *layout) (*engine.Model, error) {
+	v.mixed = nil
 	e, err := v.findBodies(l)
 	if err != nil {
 		return nil, err
@@ -136,11 +138,7 @@ func (v *verifier) try(l *layout) (*engine.Model, error) {
 	var m *engine.Model
 	switch {
 	case len(e.list) > 0:
-		if m, err = v.modelOf(l, e); err == nil && l.search != nil {
-			l.search.inputs = m.Inputs
-			m.LoadLengths = l.search.lengthsOrNone()
-			m.Samples = v.bodySamples(l, e)
-		}
+		m, err = v.tryBodies(l, e)
 	case l.search != nil:
 		m, err = l.search.verify(v, l)
 	default:
@@ -155,6 +153,25 @@ func (v *verifier) try(l *layout) (*engine.Model, error) {
 	return m, err
 }
 
+// tryBodies makes the model for examples that are bodies.
+func (v *verifier) tryBodies(l *layout, e examples) (*engine.Model, error) {
+	m, err := v.modelOf(l, e)
+	if err != nil || l.search == nil {
+		return m, err
+	}
+	if err = l.search.verifyLengths(v, l, m); isMixed(err) {
+		v.mixed = err
+		m, err = v.modelOf(l, e)
+	}
+	if err != nil {
+		return nil, err
+	}
+	l.search.inputs = m.Inputs
+	m.LoadLengths = l.search.lengthsOrNone()
+	m.Samples = v.bodySamples(l, e)
+	return m, nil
+}
+
 func ifElse(ok bool, yes, no string) string {
 	if ok {
 		return yes
@@ -167,7 +184,10 @@ func ifElse(ok bool, yes, no string) string {
 func (v *verifier) modelOf(l *layout, e examples) (*engine.Model, error) {
 	why := l.why
 	if l.batch {
-		m, err := v.tryBatch(l, e)
+		m, err := (*engine.Model)(nil), v.mixed
+		if err == nil {
+			m, err = v.tryBatch(l, e)
+		}
 		if err == nil {
 			return m, nil
 		}
