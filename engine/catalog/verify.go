@@ -58,6 +58,9 @@ func verify(ctx context.Context, base engine.Model, d *description, o Options, h
 	}
 	defer func() { _ = v.probe.Close() }()
 	m, l, err := v.choose(v.withOpen(layouts))
+	if c, ok := v.probe.(interface{ Crash() error }); ok && c.Crash() != nil {
+		return nil, fmt.Errorf("%w; another ONNX Runtime may run it, or give bodies that it accepts with --input", c.Crash())
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +111,9 @@ func (v *verifier) choose(layouts []layout) (*engine.Model, *layout, error) {
 		m, err := v.try(l)
 		if v.ctx.Err() != nil {
 			return nil, nil, context.Cause(v.ctx)
+		}
+		if errors.Is(err, engine.ErrCrashed) {
+			return nil, nil, err
 		}
 		switch {
 		case err == nil && m.BatchAxis:
