@@ -146,6 +146,7 @@ func Inspect(r io.Reader) (*Info, error) {
 	info.readInputs(g, constants)
 	info.readOutputs(g)
 	setRanges(g, constants, info.Inputs)
+	setVectorSizes(g, constants, info.Inputs)
 	return info, nil
 }
 
