@@ -3,7 +3,6 @@ package onnx
 import (
 	"bytes"
 	"context"
-	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
@@ -47,12 +46,11 @@ const childTime = 5 * time.Second
 
 // child is a probe in a child process.
 type child struct {
-	stop   context.CancelFunc
-	cmd    *exec.Cmd
-	in     io.WriteCloser
-	errs   tail
-	encode *gob.Encoder
-	decode *gob.Decoder
+	stop context.CancelFunc
+	cmd  *exec.Cmd
+	in   io.WriteCloser
+	errs tail
+	wire *wire
 
 	mu       sync.Mutex // guards the rest, and calls
 	sessions int        // opened so far
@@ -75,7 +73,7 @@ func startChild(ctx context.Context, command func(context.Context) *exec.Cmd) (*
 		stop()
 		return nil, fmt.Errorf("start a process that tries the model: %w", err)
 	}
-	p.encode, p.decode = gob.NewEncoder(p.in), gob.NewDecoder(out)
+	p.wire = newWire(out, p.in)
 	return p, nil
 }
 
@@ -92,9 +90,9 @@ func (p *child) call(ctx context.Context, c probeCall) (probeAnswer, error) {
 	}
 	defer context.AfterFunc(ctx, p.stop)()
 	var a probeAnswer
-	err := p.encode.Encode(c)
+	err := p.wire.send(&c, &c.Items)
 	if err == nil {
-		err = p.decode.Decode(&a)
+		err = p.wire.receive(&a, &a.Items)
 	}
 	switch {
 	case err == nil && a.Err != "":
@@ -123,7 +121,7 @@ func (p *child) Run(ctx context.Context, in []tensor.Tensor) ([]tensor.Tensor, e
 	if err != nil {
 		return nil, err
 	}
-	return a.Items[0].item(), nil
+	return a.Items[0].Tensors, nil
 }
 
 // Session opens a session of m in the child.
@@ -165,7 +163,7 @@ func (s *childSession) Run(ctx context.Context, in []payload.Row, out []payload.
 		return err
 	}
 	for i := range out {
-		out[i].Outputs = a.Items[i].item()
+		out[i].Outputs = a.Items[i].Tensors
 	}
 	return nil
 }

@@ -1,11 +1,13 @@
 package onnx
 
 import (
+	"bufio"
 	"context"
 	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"sweetspot/engine"
 	"sweetspot/engine/payload"
@@ -109,44 +111,95 @@ func (w wireModel) model() *engine.Model {
 	return m
 }
 
-// wireItem is a list of tensors; Left tells which of them an item leaves out.
+// wireItem is a list of tensors. Their data follow the message, because the encoding copies
+// large slices several times; Sizes has the bytes of each, and -1 for one that an item leaves out.
 type wireItem struct {
 	Tensors []tensor.Tensor
-	Left    []bool
+	Sizes   []int
 }
 
 func toWireItem(item []tensor.Tensor) wireItem {
 	w := wireItem{Tensors: item}
 	for _, t := range item {
-		w.Left = append(w.Left, t.Data == nil)
+		size := len(t.Data)
+		if t.Data == nil {
+			size = -1
+		}
+		w.Sizes = append(w.Sizes, size)
 	}
 	return w
 }
 
-func (w wireItem) item() tensor.Item {
-	for i := range w.Tensors {
-		t := &w.Tensors[i]
-		if w.Left[i] {
-			continue
-		}
-		if t.Shape == nil {
-			t.Shape = []int64{}
-		}
-		if t.Data == nil {
-			t.Data = []byte{}
+// wire sends and receives messages with items.
+type wire struct {
+	r      *bufio.Reader
+	w      *bufio.Writer
+	encode *gob.Encoder
+	decode *gob.Decoder
+}
+
+func newWire(r io.Reader, w io.Writer) *wire {
+	// The decoder must not read beyond a message, which a reader of bytes makes sure of.
+	t := &wire{r: bufio.NewReaderSize(r, 64<<10), w: bufio.NewWriterSize(w, 64<<10)}
+	t.encode, t.decode = gob.NewEncoder(t.w), gob.NewDecoder(t.r)
+	return t
+}
+
+// send sends a message, whose items head sets, and then their data.
+func (t *wire) send(message any, head *[]wireItem) error {
+	items := *head
+	without := make([]wireItem, len(items))
+	for i, item := range items {
+		without[i] = wireItem{slices.Clone(item.Tensors), item.Sizes}
+		for k := range item.Tensors {
+			without[i].Tensors[k].Data = nil
 		}
 	}
-	return w.Tensors
+	*head = without
+	if err := t.encode.Encode(message); err != nil {
+		return err
+	}
+	for _, item := range items {
+		for _, one := range item.Tensors {
+			if _, err := t.w.Write(one.Data); err != nil {
+				return err
+			}
+		}
+	}
+	return t.w.Flush()
+}
+
+// receive receives a message, and then the data of its items at head.
+func (t *wire) receive(message any, head *[]wireItem) error {
+	if err := t.decode.Decode(message); err != nil {
+		return err
+	}
+	for _, item := range *head {
+		for k, size := range item.Sizes {
+			if size < 0 {
+				continue
+			}
+			one := &item.Tensors[k]
+			if one.Shape == nil {
+				one.Shape = []int64{}
+			}
+			one.Data = make([]byte, size)
+			if _, err := io.ReadFull(t.r, one.Data); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // ServeProbe answers the calls of one [Isolated] probe in r until its end. A crash of the runtime ends the
 // process.
 func (b *Backend) ServeProbe(ctx context.Context, r io.Reader, w io.Writer) error {
 	s := probeServer{backend: b, sessions: map[int]engine.Session{}}
-	decode, encode := gob.NewDecoder(r), gob.NewEncoder(w)
+	t := newWire(r, w)
 	for {
 		var c probeCall
-		if err := decode.Decode(&c); errors.Is(err, io.EOF) {
+		if err := t.receive(&c, &c.Items); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
@@ -155,7 +208,7 @@ func (b *Backend) ServeProbe(ctx context.Context, r io.Reader, w io.Writer) erro
 		if err := s.answer(ctx, c, &a); err != nil {
 			a = probeAnswer{Err: err.Error()}
 		}
-		if err := encode.Encode(a); err != nil {
+		if err := t.send(&a, &a.Items); err != nil {
 			return err
 		}
 	}
@@ -174,7 +227,7 @@ func (s *probeServer) answer(ctx context.Context, c probeCall, a *probeAnswer) (
 		s.probe, err = s.backend.Probe(ctx, c.Model.model())
 	case callRun:
 		var out []tensor.Tensor
-		if out, err = s.probe.Run(ctx, c.Items[0].item()); err == nil {
+		if out, err = s.probe.Run(ctx, c.Items[0].Tensors); err == nil {
 			a.Items = []wireItem{toWireItem(out)}
 		}
 	case callOpen:
@@ -182,7 +235,7 @@ func (s *probeServer) answer(ctx context.Context, c probeCall, a *probeAnswer) (
 	case callBatch:
 		rows := make([]payload.Row, len(c.Items))
 		for i := range rows {
-			rows[i].Item = c.Items[i].item()
+			rows[i].Item = c.Items[i].Tensors
 		}
 		out := make([]payload.Result, len(rows))
 		err = session.Run(ctx, rows, out)
