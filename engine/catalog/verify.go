@@ -9,6 +9,7 @@ import (
 	"sweetspot/engine"
 	"sweetspot/engine/handler"
 	"sweetspot/engine/handler/torchserve"
+	"sweetspot/engine/runs"
 	"sweetspot/engine/tensor"
 )
 
@@ -100,7 +101,8 @@ func (v *verifier) choose(layouts []layout) (*engine.Model, *layout, error) {
 	var failed error
 	for i := range layouts {
 		l := &layouts[i]
-		if single != nil && !l.batch {
+		whole := single != nil && !l.batch
+		if whole && !at.isLength() {
 			continue
 		}
 		constants, err := l.constants()
@@ -120,6 +122,9 @@ func (v *verifier) choose(layouts []layout) (*engine.Model, *layout, error) {
 			return m, l, nil
 		case err == nil && single == nil:
 			single, at = m, l
+		case err == nil && whole:
+			m.BatchWhy = single.BatchWhy + "; it is taken for a length"
+			return m, l, nil
 		case err != nil && failed == nil:
 			failed = err
 		}
@@ -192,7 +197,7 @@ func (v *verifier) modelOf(l *layout, e examples) (*engine.Model, error) {
 	if l.batch {
 		m, err := (*engine.Model)(nil), v.mixed
 		if err == nil {
-			m, err = v.tryBatch(l, e)
+			m, err = v.tryBatches(l, e)
 		}
 		if err == nil {
 			return m, nil
@@ -200,9 +205,28 @@ func (v *verifier) modelOf(l *layout, e examples) (*engine.Model, error) {
 		if v.ctx.Err() != nil {
 			return nil, v.ctx.Err()
 		}
+		_, l.mixes = errors.AsType[runs.Mixed](err)
 		why = fmt.Sprintf("%s, but %v", v.d.batchWhy(l), err)
+		if l.mixes && !l.isLength() && l.takesNumbers() {
+			why += "; if that is no batch, --no-batch takes it as a whole"
+		}
 	}
 	return v.trySingle(l, e, why)
+}
+
+// tryBatches is tryBatch, also without ragged outputs: what has the name of an index may be data.
+func (v *verifier) tryBatches(l *layout, e examples) (*engine.Model, error) {
+	m, err := v.tryBatch(l, e)
+	if err == nil || v.ctx.Err() != nil || v.d.raggedIndex(l) == "" {
+		return m, err
+	}
+	plain := *l
+	plain.plain = true
+	if m, failed := v.tryBatch(&plain, e); failed == nil {
+		l.plain = true
+		return m, nil
+	}
+	return nil, err
 }
 
 // unsampled is a model that refused all examples with err.

@@ -2,7 +2,6 @@ package runs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -26,6 +25,11 @@ type Check struct {
 	Reached int
 }
 
+// Mixed is the error of a batch whose items have other outputs than alone.
+type Mixed string
+
+func (m Mixed) Error() string { return string(m) }
+
 // Run returns why the items may not run together; nil if no batch shows it. It runs pairs that
 // share an item in the same place, so that its outputs must not change, a batch of three, and
 // the largest one.
@@ -46,7 +50,7 @@ func (c *Check) Run(ctx context.Context) error {
 			return err
 		}
 		if !independent(pair[k], got[k]) {
-			return errors.New("the outputs of an item depend on the other items of its batch")
+			return Mixed("the outputs of an item depend on the other items of its batch")
 		}
 	}
 	if last > 1 && time.Since(begin) <= c.Time {
@@ -73,7 +77,7 @@ func (c *Check) largest(ctx context.Context, apart float64) error {
 		return err
 	}
 	if growth := max(1.5, float64(c.Size-1)/2); apart > noise && d > AgreeTolerance && d > growth*apart {
-		return fmt.Errorf("the outputs of an item differ by %.2g in a batch of 2 and by %.2g in one of %d, so that they depend on the size of the batch", apart, d, c.Size)
+		return Mixed(fmt.Sprintf("the outputs of an item differ by %.2g in a batch of 2 and by %.2g in one of %d, so that they depend on the size of the batch", apart, d, c.Size))
 	}
 	return nil
 }
@@ -111,7 +115,7 @@ func (c *Check) batch(ctx context.Context, at ...int) ([]tensor.Item, float64, e
 			continue
 		}
 		if d > KernelTolerance || d > c.nearest(at, i)/10 {
-			return nil, d, fmt.Errorf("%d items together have other outputs than each alone", len(at))
+			return nil, d, Mixed(fmt.Sprintf("%d items together have other outputs than each alone", len(at)))
 		}
 	}
 	c.Reached = max(c.Reached, len(at))

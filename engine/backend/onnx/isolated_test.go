@@ -137,4 +137,3 @@ func TestIsolatedCrash(t *testing.T) {
 		}
 	}
 }
-
