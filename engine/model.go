@@ -188,8 +188,8 @@ type ProcessSession interface {
 type Prober interface {
 	Backend
 	// Probe loads m, of which only the file, the constants and the names and types of
-	// Inputs and Outputs count. A dimension of an output is not believed, but a rank of 0
-	// or an unknown rank is.
+	// Inputs and Outputs count. A dimension is not believed, but a rank of 0 or an unknown rank
+	// is.
 	Probe(ctx context.Context, m *Model) (Probe, error)
 }
 

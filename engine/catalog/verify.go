@@ -86,7 +86,7 @@ func (v *verifier) unverified(l *layout) *engine.Model {
 func (v *verifier) loadable() *engine.Model {
 	m := v.base
 	for _, in := range v.d.inputs[:v.d.items()] {
-		m.Inputs = append(m.Inputs, tensor.Spec{Name: in.Name, Type: in.typ})
+		m.Inputs = append(m.Inputs, tensor.Spec{Name: in.Name, Type: in.typ, Shape: dimSizes(in.Dims)})
 	}
 	for _, out := range v.d.outputs {
 		m.Outputs = append(m.Outputs, tensor.Spec{Name: out.Name, Type: out.typ, Shape: dimSizes(out.Dims)})
