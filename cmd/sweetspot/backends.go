@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os/exec"
+	"runtime"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -53,7 +54,12 @@ func (a *app) backends(ctx context.Context, models []string, log *slog.Logger) (
 
 // modelProbe is the command of a process that tries a model, which may end it.
 func (a *app) modelProbe(ctx context.Context) *exec.Cmd {
-	c := exec.CommandContext(ctx, a.self, probeModelCommand)
+	path := a.self
+	if runtime.GOOS == "linux" {
+		path = "/proc/self/exe" // this program, also if its file has been replaced since
+	}
+	c := exec.CommandContext(ctx, path, probeModelCommand)
+	c.Args[0] = a.self
 	c.Env = append(a.env.all[:len(a.env.all):len(a.env.all)], "GOTRACEBACK=single")
 	return c
 }

@@ -223,3 +223,22 @@ func TestPaddingOfNewSideValues(t *testing.T) {
 		}
 	}
 }
+
+// TestKnownSideValuesAllocateNothing: a batch of a value that is known costs a hash.
+func TestKnownSideValuesAllocateNothing(t *testing.T) {
+	s := runs.NewSession(silent{}, modalInputs, []int{1}, nil).Verify(runs.NewSides([]int{1}, []runs.SideValue{{Values: []tensor.Tensor{number(1)}}}, nil, nil))
+	in := modalRows(1, 1, 2, 3, 4)
+	out := make([]payload.Result, len(in))
+	if n := testing.AllocsPerRun(100, func() {
+		if err := s.Run(t.Context(), in, out); err != nil {
+			t.Error(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations a batch, want 0", n)
+	}
+}
+
+// silent answers nothing.
+type silent struct{}
+
+func (silent) Run(context.Context, []payload.Row, []payload.Result) error { return nil }

@@ -33,7 +33,8 @@ func (i Isolated) Probe(ctx context.Context, m *engine.Model) (engine.Probe, err
 	}
 	p, err := startChild(ctx, i.Command)
 	if err != nil {
-		return nil, err
+		i.log.Warn("the model is tried in this process, which ends if the runtime crashes", "model", m.Name, "err", err)
+		return i.Backend.Probe(ctx, m)
 	}
 	if _, err := p.call(ctx, probeCall{Do: callProbe, Model: toWire(m)}); err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -206,8 +207,12 @@ func (t *tail) reason(ended error) string {
 			}
 		}
 	}
-	if ended == nil {
+	text := strings.TrimSpace(t.text.String())
+	switch {
+	case ended == nil:
 		return "it ended"
+	case text != "":
+		return fmt.Sprintf("%v: %.200s", ended, text[strings.LastIndexByte(text, '\n')+1:])
 	}
 	return ended.Error()
 }
