@@ -281,7 +281,7 @@ func (l *layout) specs() []tensor.Spec {
 		if p.value != "" {
 			continue
 		}
-		s := tensor.Spec{Name: p.Name, Type: p.typ, Shape: dimSizes(p.item), Dims: dimNames(p.item), Optional: p.fallback != nil}
+		s := tensor.Spec{Name: p.Name, Type: p.typ, Shape: dimSizes(p.item), Dims: dimNames(p.item), Optional: p.fallback != nil, MaxSize: p.MaxSize}
 		if r := p.Range; r != nil {
 			s.Bounded, s.Min, s.Max = true, float64(r.Min), float64(r.Max)
 			s.Usual = &tensor.Range{Min: float64(r.First), Max: float64(r.Max)}

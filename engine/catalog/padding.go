@@ -56,6 +56,7 @@ func addPadding(ctx context.Context, m *engine.Model, t *sizeSearch, o Options) 
 		return refused(err.Error())
 	}
 	m.Padding, m.PadWhy = p, c.text()
+	onlyPadded(m)
 	return nil
 }
 
@@ -114,6 +115,7 @@ func itemsOf(m *engine.Model, t *sizeSearch) []tensor.Item {
 		if step > 0 {
 			m.ShareSide(item, out[0])
 		}
+		setSide(m, item)
 		out = append(out, item)
 	}
 	return out

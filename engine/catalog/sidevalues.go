@@ -45,6 +45,27 @@ func (v *verifier) checkSides(l *layout, m *engine.Model, s engine.Session, e ex
 	}
 }
 
+// setSide gives item the value of the side inputs with which the batches of m were verified.
+func setSide(m *engine.Model, item tensor.Item) {
+	if len(m.SideValues) == 0 {
+		return
+	}
+	for k, i := range m.SideInputs() {
+		if v := m.SideValues[0].Values[k]; slices.Equal(v.Shape, item[i].Shape) { // else it has a length of the item
+			item[i] = v
+		}
+	}
+}
+
+// onlyPadded drops the values of the side inputs with which padding was not verified. The engine verifies
+// them when they come.
+func onlyPadded(m *engine.Model) {
+	if len(m.SideValues) > 0 {
+		rest := slices.DeleteFunc(slices.Clone(m.SideValues[1:]), func(v runs.SideValue) bool { return v.Why == "" })
+		m.SideValues = append(m.SideValues[:1:1], rest...)
+	}
+}
+
 func sideValue(at []int, item tensor.Item, why error) runs.SideValue {
 	var out runs.SideValue
 	for _, i := range at {

@@ -104,3 +104,32 @@ func TestOpenVerifiesOverriddenDefaults(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestPaddingIsVerifiedWithOneSideValue: with another one a model may not ignore what is padded, so that the
+// engine has to find it out.
+func TestPaddingIsVerifiedWithOneSideValue(t *testing.T) {
+	b, s := builder.New("flag", 1), onnxgraph.Open("S")
+	ids, mask, flag := b.Input("ids", ints, n, s), b.Input("mask", ints, n, s), b.Input("flag", onnxpb.TensorProto_BOOL)
+	used := b.Op("Where", []string{flag, mask, b.Ints([]int64{1}, 1)})
+	kept := b.Op("Mul", []string{b.Op("Add", []string{ids, b.Ints([]int64{1}, 1)}), used})
+	b.Output("y", b.Op("ReduceSum", []string{kept, b.Ints([]int64{1}, 1)}), ints, n, onnxgraph.Fixed(1)[0])
+	body := func(data string) catalog.Body { return catalog.Body{Type: "application/json", Data: []byte(data)} }
+	bodies := []catalog.Body{body(`{"ids":[1,2],"mask":[1,1],"flag":true}`), body(`{"ids":[3,4],"mask":[1,1],"flag":true}`)}
+	for _, pad := range []map[string]float64{nil, {"ids": 0}} {
+		m, err := catalog.Open(t.Context(), file(t, b, "m.onnx"), catalog.Options{Probe: probe(t), Bodies: bodies, Pad: pad})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, v := range m.SideValues {
+			got = append(got, m.SideText(v))
+		}
+		want := []string{"flag=1", "flag=0"}
+		if pad != nil {
+			want = want[:1]
+		}
+		if diff := cmp.Diff(want, got); diff != "" || (m.Padding != nil) != (pad != nil) {
+			t.Errorf("pad %v: %s: %s", pad, m.PadWhy, diff)
+		}
+	}
+}

@@ -199,6 +199,7 @@ func (t *sizeSearch) verifySizes(v *verifier, l *layout, out **engine.Model, siz
 	}
 	m := *out
 	item := tensor.SampleItem(tensor.WithLengths(m.Inputs, sizes), rand.New(rand.NewPCG(2, 2)))
+	setSide(m, item)
 	whole, err := v.runAlone(l, item)
 	if err != nil {
 		return err
@@ -273,6 +274,7 @@ func (t *sizeSearch) describe(m *engine.Model) {
 	for i := range items {
 		items[i] = t.sampler.Item(rng)
 		m.ShareSide(items[i], items[0])
+		setSide(m, items[i])
 	}
 	m.Samples = spread(items)
 }

@@ -101,11 +101,7 @@ func (v *verifier) verifyPair(l *layout, m *engine.Model, sizes []int64) (err er
 	rng, specs := rand.New(rand.NewPCG(6, 6)), tensor.WithLengths(m.Inputs, sizes)
 	for range 2 {
 		item := tensor.SampleItem(specs, rng)
-		for k, i := range m.SideInputs() {
-			if m.SideValues != nil {
-				item[i] = m.SideValues[0].Values[k]
-			}
-		}
+		setSide(m, item)
 		whole, err := v.runAlone(l, item)
 		if err != nil {
 			return v.ctx.Err() // it is a matter of luck

@@ -187,25 +187,30 @@ func TestInspectKnowsVectorSizes(t *testing.T) {
 		name  string
 		nodes []*onnxpb.NodeProto
 		want  int64
+		most  int64
 	}{
-		{"scales", []*onnxpb.NodeProto{node("Resize", "x", "", "p")}, 2},
-		{"scales of some axes", []*onnxpb.NodeProto{axes}, 1},
-		{"scales or sizes", []*onnxpb.NodeProto{node("Resize", "x", "", "p", "s")}, -1},
-		{"sizes", []*onnxpb.NodeProto{node("Resize", "x", "", "", "p")}, 2},
-		{"repeats", []*onnxpb.NodeProto{node("Tile", "x", "p")}, 2},
-		{"pads", []*onnxpb.NodeProto{node("Pad", "x", "p")}, 4},
-		{"pads of some axes", []*onnxpb.NodeProto{node("Pad", "x", "p", "", "s")}, -1},
+		{"scales", []*onnxpb.NodeProto{node("Resize", "x", "", "p")}, 2, 0},
+		{"scales of some axes", []*onnxpb.NodeProto{axes}, 1, 0},
+		{"scales or sizes", []*onnxpb.NodeProto{node("Resize", "x", "", "p", "s")}, -1, 0},
+		{"sizes", []*onnxpb.NodeProto{node("Resize", "x", "", "", "p")}, 2, 0},
+		{"repeats", []*onnxpb.NodeProto{node("Tile", "x", "p")}, 2, 0},
+		{"pads", []*onnxpb.NodeProto{node("Pad", "x", "p")}, 4, 0},
+		{"pads of some axes", []*onnxpb.NodeProto{node("Pad", "x", "p", "", "s")}, -1, 0},
 		{"a value whose rank follows, and a cast", []*onnxpb.NodeProto{
 			{OpType: "Relu", Input: []string{"x"}, Output: []string{"r"}}, {OpType: "Cast", Input: []string{"p"}, Output: []string{"q"}}, node("Tile", "r", "q"),
-		}, 2},
-		{"a value of unknown rank", []*onnxpb.NodeProto{{OpType: "Reshape", Input: []string{"x", "s"}, Output: []string{"r"}}, node("Tile", "r", "p")}, -1},
-		{"data", []*onnxpb.NodeProto{node("Add", "x", "p")}, -1},
+		}, 2, 0},
+		{"a value of unknown rank", []*onnxpb.NodeProto{{OpType: "Reshape", Input: []string{"x", "s"}, Output: []string{"r"}}, node("Tile", "r", "p")}, -1, 16},
+		{"data", []*onnxpb.NodeProto{node("Add", "x", "p")}, -1, 0},
 	} {
 		m := &onnxpb.ModelProto{Graph: &onnxpb.GraphProto{
 			Input: []*onnxpb.ValueInfoProto{x, p}, Node: tc.nodes, Output: []*onnxpb.ValueInfoProto{valueInfo("y", float32s)},
 		}}
-		if got := inspect(t, m).Inputs[1].Dims[0].Size; got != tc.want {
+		p := inspect(t, m).Inputs[1]
+		if got := p.Dims[0].Size; got != tc.want {
 			t.Errorf("%s: p has the size %d, want %d", tc.name, got, tc.want)
+		}
+		if want := tc.most; p.MaxSize != want {
+			t.Errorf("%s: p has at most %d numbers, want %d", tc.name, p.MaxSize, want)
 		}
 	}
 }

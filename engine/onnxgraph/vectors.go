@@ -32,12 +32,19 @@ func setVectorSizes(g *onnxpb.GraphProto, consts map[string]constant, inputs []V
 			if axes := n.Attr("axes").GetInts(); len(axes) > 0 {
 				rank, ok = len(axes), true
 			}
-			if v := same[in[at]]; ok && rank > 0 && len(v.Dims) == 1 && v.Dims[0].Open() {
-				v.Dims = Fixed(int64(rank * times))
+			switch v := same[in[at]]; {
+			case len(v.Dims) != 1 || !v.Dims[0].Open():
+			case ok && rank > 0:
+				v.Dims, v.MaxSize = Fixed(int64(rank*times)), 0
+			default:
+				v.MaxSize = maxRank * int64(times)
 			}
 		}
 	}
 }
+
+// maxRank is more dimensions than a value has.
+const maxRank = 16
 
 // perDimension returns which inputs of n have this many numbers for each dimension of its first
 // input. An input that may be empty, because another one counts, is not among them.

@@ -30,7 +30,7 @@ func (s *Session) runVerified(ctx context.Context, _ *task, run *Run, in []paylo
 		why = s.checkPadded(ctx, run, in, out)
 	}
 	if ctx.Err() == nil {
-		s.sides.learn(run.Rows[0].Item, why, told)
+		s.sides.learn(in[run.Index[0]].Item, why, told)
 	}
 	return nil
 }
