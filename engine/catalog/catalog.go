@@ -6,7 +6,8 @@
 // batch axis. The graph may be wrong about that axis, so Open verifies it: it runs items
 // alone and together in a backend and compares the outputs. The items are those of example
 // requests, or made up. That shows only how the model treats such values: a model may still
-// mix the items of a batch for others. The other open dimensions stay open; Open finds sizes
+// mix the items of a batch for others. Values of side inputs that are not verified here are
+// left to package runs. The other open dimensions stay open; Open finds sizes
 // that run, and verifies padding by running padded items and each alone.
 //
 // Only what is certain refuses a model: the error says the cause and what usually helps. What

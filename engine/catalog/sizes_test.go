@@ -226,3 +226,18 @@ func TestPaddingErrors(t *testing.T) {
 		t.Errorf("without a probe: %v, %v, %s", err, m.Padding, m.PadWhy)
 	}
 }
+
+// TestOpenTriesNoSizeThatCrashes: the scales of a Resize of a value of unknown rank have at most 16 numbers,
+// because ONNX Runtime ends the process for some more.
+func TestOpenTriesNoSizeThatCrashes(t *testing.T) {
+	b := builder.New("scales", 1)
+	x := b.Op("Reshape", []string{b.Input("x", floats, n, four), b.Ints([]int64{0, 2, 2}, 3)})
+	b.Output("y", b.Op("Resize", []string{x, "", b.Input("p", floats, onnxgraph.Open("P"))}), floats, onnxgraph.Open("A"), onnxgraph.Open("B"), onnxgraph.Open("C"))
+	m, err := catalog.Open(t.Context(), file(t, b, "m.onnx"), catalog.Options{Probe: probe(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.BatchAxis || m.Inputs[1].MaxSize != 16 {
+		t.Errorf("batch %t, %+v", m.BatchAxis, m.Inputs[1])
+	}
+}
