@@ -141,7 +141,7 @@ func TestOpenFindsSideInputs(t *testing.T) {
 		why       string
 	}{
 		{catalog.Options{}, "x FP32 [4], factor FP32 []", []string{"factor"}, []int{1}, "dim 0 of x is open, factor the same for a whole batch; not verified by running"},
-		{catalog.Options{Probe: probe(t)}, "x FP32 [4], factor FP32 []", []string{"factor"}, []int{1}, "dim 0 of x is open, factor the same for a whole batch" + agree + "; each other value of these is verified when it first comes"},
+		{catalog.Options{Probe: probe(t)}, "x FP32 [4], factor FP32 []", []string{"factor"}, []int{1}, "dim 0 of x is open, factor the same for a whole batch" + agree + "; each other value of factor is verified when it first comes"},
 		{catalog.Options{Probe: probe(t), Values: map[string]string{"factor": "2"}}, "x FP32 [4]", []string{"factor"}, nil, "dim 0 of x is open" + agree},
 		{catalog.Options{Probe: probe(t), NoBatch: true, Shapes: map[string][]int64{"x": {1, 4}}}, "x FP32 [-1 4], factor FP32 []", []string{"x", "factor", "y"}, nil, "--no-batch says that there is no batch axis"},
 	} {

@@ -66,7 +66,11 @@ func (v *verifier) batchReason(m *engine.Model, l *layout, e examples, told bool
 		why += "; all their answers are equal, so that it would not be seen if a batch mixed them"
 	}
 	if m.SideValues != nil {
-		why += "; each other value of these is verified when it first comes"
+		var names []string
+		for _, i := range m.SideInputs() {
+			names = append(names, m.Inputs[i].Name)
+		}
+		why += "; each other value of " + nameList(names) + " is verified when it first comes"
 	}
 	return why
 }
