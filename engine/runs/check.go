@@ -18,7 +18,7 @@ type Check struct {
 	Alone  []tensor.Item
 	// Size is that of the largest batch, which repeats the items; 0 is none beyond three.
 	Size int
-	// Time bounds the comparisons after the first one, of a pair; a slow model shows less.
+	// Time bounds the comparisons after those of the first pair; a slow model shows less.
 	Time time.Duration
 
 	// Reached is the size of the largest batch that was compared.
@@ -30,7 +30,7 @@ type Mixed string
 
 func (m Mixed) Error() string { return string(m) }
 
-// Run returns why the items may not run together; nil if no batch shows it. It runs pairs that
+// Run returns why the items may not run together; nil if no batch shows it. It runs a pair in both orders, pairs that
 // share an item in the same place, so that its outputs must not change, a batch of three, and
 // the largest one.
 func (c *Check) Run(ctx context.Context) error {
@@ -40,6 +40,9 @@ func (c *Check) Run(ctx context.Context) error {
 		return err
 	}
 	took := time.Since(begin)
+	if _, _, err := c.batch(ctx, 1, 0); err != nil { // the first one may hide what it does to the second
+		return err
+	}
 	last := len(c.Items) - 1
 	for k, other := range [][]int{{0, last}, {last, 1}} { // the same item in place k, another beside it
 		if last < 2 || time.Since(begin) > c.Time {

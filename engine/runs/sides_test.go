@@ -148,6 +148,13 @@ func TestEqualAnswersShowNothing(t *testing.T) {
 	}
 }
 
+// TestTheFirstRowMayHideAMix: rows are compared in both orders, also without samples to help.
+func TestTheFirstRowMayHideAMix(t *testing.T) {
+	s := runs.NewSession(&modal{}, modalInputs, []int{1}, nil).Verify(runs.NewSides([]int{1}, nil, nil, nil))
+	runModal(t, s, modalRows(0, 0, 2)) // 0, 0+2 is right
+	runModal(t, s, modalRows(0, 3, 2))
+}
+
 // TestManySideValues: what is remembered is bounded; rows with other values run alone.
 func TestManySideValues(t *testing.T) {
 	m := &modal{}
