@@ -191,6 +191,9 @@ func (s *ModelService) resize(ctx context.Context, to knob.Config, step func(Ste
 	if err != nil {
 		return errors.Join(err, discard(p, added, false))
 	}
+	if err := s.checkPool(ctx, p, to); err != nil {
+		return errors.Join(err, discard(p, added, false))
+	}
 	begin := time.Now()
 	s.mu.Lock()
 	if s.state == Unloading {

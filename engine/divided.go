@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"hash/maphash"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 
@@ -84,8 +85,20 @@ type dividedSession struct {
 	count   func([]runs.Run, runs.Work)
 }
 
-func newDividedSession(s Session, m *Model, c *lengthCounters) *dividedSession {
-	return &dividedSession{s, runs.NewSession(s, m.Inputs, m.SideInputs(), m.Padding), c.count}
+func newDividedSession(s Session, m *Model, sides *runs.Sides, c *lengthCounters) *dividedSession {
+	return &dividedSession{s, runs.NewSession(s, m.Inputs, m.SideInputs(), m.Padding).Verify(sides), c.count}
+}
+
+// newSides returns what is known about the side inputs of m; nil if it has none. Values for
+// single rows are logged.
+func newSides(m *Model, log *slog.Logger) *runs.Sides {
+	at := m.SideInputs()
+	if at == nil {
+		return nil
+	}
+	return runs.NewSides(at, m.SideValues, m.Samples, func(v runs.SideValue) {
+		log.Warn("requests with this side input run one by one", "model", m.Name, "value", m.SideText(v), "why", v.Why)
+	})
 }
 
 // Run executes and counts a batch.

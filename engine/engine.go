@@ -33,6 +33,9 @@ var (
 	// ErrSessionLost means that a session cannot run any other batch. A backend wraps
 	// it; the engine then opens another session.
 	ErrSessionLost = errors.New("the session is lost")
+	// ErrCrashed means that a model ended the process in which it was tried. Such a model is
+	// not served: it would end the server.
+	ErrCrashed = errors.New("the runtime crashed on this model")
 )
 
 // Options configures an Engine.

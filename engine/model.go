@@ -42,6 +42,12 @@ type Model struct {
 	// Axes has the position of the batch axis in the inputs and outputs where it is not
 	// the leading one.
 	Axes map[string]int
+	// VerifiedBatch is the size of the largest batch whose items were compared with each alone; 0
+	// means that none was. The engine compares larger ones when it warms up.
+	VerifiedBatch int
+	// SideValues are values of the side inputs for which it is known whether rows run together.
+	// Of others the engine finds it out when they come.
+	SideValues []runs.SideValue
 	// Ragged says how outputs without a batch axis are split; zero if there are none.
 	Ragged RaggedOutputs
 	// Constants are the inputs of the file that no item has: they are the same in every
@@ -93,6 +99,15 @@ func (m *Model) SideInputs() []int {
 		}
 	}
 	return out
+}
+
+// SideText is a value of the side inputs for people.
+func (m *Model) SideText(v runs.SideValue) string {
+	var names []string
+	for _, i := range m.SideInputs() {
+		names = append(names, m.Inputs[i].Name)
+	}
+	return v.Text(names)
 }
 
 // ShareSide gives item the side inputs of from, so that both can run together.
@@ -173,8 +188,8 @@ type ProcessSession interface {
 type Prober interface {
 	Backend
 	// Probe loads m, of which only the file, the constants and the names and types of
-	// Inputs and Outputs count. A dimension of an output is not believed, but a rank of 0
-	// or an unknown rank is.
+	// Inputs and Outputs count. A dimension is not believed, but a rank of 0 or an unknown rank
+	// is.
 	Probe(ctx context.Context, m *Model) (Probe, error)
 }
 

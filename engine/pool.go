@@ -54,7 +54,7 @@ func (s *ModelService) openSession(ctx context.Context, c knob.Config) (Session,
 	if err != nil || s.lengths == nil {
 		return opened, err
 	}
-	return newDividedSession(opened, s.model, s.lengths), nil
+	return newDividedSession(opened, s.model, s.sides, s.lengths), nil
 }
 
 // oversubscribed reports whether the workers of all models together have more threads

@@ -12,6 +12,7 @@ import (
 	"sweetspot/engine/batching"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/payload"
+	"sweetspot/engine/runs"
 	"sweetspot/engine/tensor"
 )
 
@@ -51,6 +52,8 @@ type ModelService struct {
 	decoding, encoding atomic.Int64 // ns, sums over all requests
 
 	lengths *lengthCounters // nil if no input has an open dimension or is a side input
+	largest atomic.Int64    // the size of the largest batch that was compared with single rows since the load
+	sides   *runs.Sides     // what is known about the values of the side inputs; nil if there are none
 
 	mu         sync.Mutex // guards everything below; never held while waiting
 	state      State
@@ -87,7 +90,7 @@ func newModelService(m *Model, b Backend, c knob.Config, e *Engine) *ModelServic
 	s.count.sizes = map[int]int64{}
 	s.batchTimer = newBatchTimer(s.onTimer)
 	if tensor.Lengths(m.Inputs) != nil || m.SideInputs() != nil {
-		s.lengths = newLengthCounters()
+		s.lengths, s.sides = newLengthCounters(), newSides(m, s.log)
 	}
 	return s
 }

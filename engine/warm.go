@@ -66,7 +66,7 @@ func (s *ModelService) warmAll(ctx context.Context, workers []*worker, c knob.Co
 		go func() {
 			slots <- struct{}{}
 			begin := time.Now()
-			cold, err := w.warm(ctx, s, c.BatchSize)
+			cold, err := w.warm(ctx, s, c)
 			<-slots
 			results <- warmed{cold, placeOf(w.session), time.Since(begin), err}
 		}()
@@ -109,7 +109,8 @@ func warmText(what, cold string) string {
 
 // warm runs the full batch first, so that the memory arena grows only once, then a
 // single row. It returns what stayed cold, or "".
-func (w *worker) warm(ctx context.Context, s *ModelService, size int) (cold string, err error) {
+func (w *worker) warm(ctx context.Context, s *ModelService, c knob.Config) (cold string, err error) {
+	size := c.BatchSize
 	if s.model.Unsampled {
 		return "still cold: " + errUnsampled.Error(), nil
 	}
@@ -127,7 +128,7 @@ func (w *worker) warm(ctx context.Context, s *ModelService, size int) (cold stri
 			break
 		}
 	}
-	return cold, nil
+	return cold, s.checkLarger(ctx, w.session, c)
 }
 
 // sampleRows returns n rows for m: its Samples in turn, or random tensors with the same side

@@ -3,12 +3,16 @@ package main
 import (
 	"context"
 	"log/slog"
+	"os/exec"
+	"runtime"
 	"slices"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"sweetspot/engine"
 	"sweetspot/engine/backend/onnx"
+	"sweetspot/engine/backend/onnx/ortlib"
 	"sweetspot/engine/backend/python"
 	"sweetspot/engine/backend/simulated"
 	"sweetspot/engine/catalog"
@@ -44,8 +48,40 @@ func (a *app) backends(ctx context.Context, models []string, log *slog.Logger) (
 	if err != nil {
 		return b, err
 	}
-	b.all[onnxName], b.probe, b.runtime, b.gpus = ort, ort, ort.Runtime(), ort.GPUs()
+	b.all[onnxName], b.probe, b.runtime, b.gpus = ort, onnx.Isolated{Backend: ort, Command: a.modelProbe}, ort.Runtime(), ort.GPUs()
 	return b, nil
+}
+
+// modelProbe is the command of a process that tries a model, which may end it.
+func (a *app) modelProbe(ctx context.Context) *exec.Cmd {
+	path := a.self
+	if runtime.GOOS == "linux" {
+		path = "/proc/self/exe" // this program, also if its file has been replaced since
+	}
+	c := exec.CommandContext(ctx, path, probeModelCommand)
+	c.Args[0] = a.self
+	c.Env = append(a.env.all[:len(a.env.all):len(a.env.all)], "GOTRACEBACK=single")
+	return c
+}
+
+const probeModelCommand = "probe-model"
+
+// probeModel is the command of such a process.
+func (a *app) probeModel() *cobra.Command {
+	return &cobra.Command{
+		Use: probeModelCommand, Short: "try whether a model runs", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			lib, err := ortlib.Find(ortlib.FromEnv(a.env.get, a.env.cacheDir()))
+			if err != nil {
+				return err
+			}
+			b, err := onnx.New(lib.Path, a.limits().Cores, slog.New(slog.DiscardHandler))
+			if err != nil {
+				return err
+			}
+			return b.ServeProbe(c.Context(), a.in, a.out)
+		},
+	}
 }
 
 // bindPython binds --python.

@@ -150,6 +150,7 @@ func (a *app) loadInto(ctx context.Context, e *engine.Engine, use backends, mode
 		return err
 	}
 	o.Handlers = withEnvelope(o.Handlers, ms.t.Envelope)
+	o.BatchSize = ms.base.BatchSize
 	o.Probe, o.Python, o.Unpack = use.probe, use.python, a.env.archiveCache()
 	if o.Images, err = parseImage(b.image); err != nil {
 		return err

@@ -233,7 +233,7 @@ machine: batch size 1 breaks it, 8 keeps it.`,
 	a.bindVerbose(c.Flags())
 	a.bindPython(c.Flags())
 	c.Flags().BoolVar(&a.blind, "no-gpu-sampling", false, "do not read the use of the GPU, to measure what reading it costs")
-	c.AddCommand(a.engineCommand(), a.probeCommand(), a.restorerCommand(), a.superviseCommand(), a.serveCommand(), a.profilesCommand(), a.restoreCommand(), a.exportCommand(), a.reportCommand(), a.checkCommand(), a.archiveCommand(), a.doctorCommand(), a.versionCommand(), a.manCommand(), a.schemaCommand())
+	c.AddCommand(a.engineCommand(), a.probeCommand(), a.probeModel(), a.restorerCommand(), a.superviseCommand(), a.serveCommand(), a.profilesCommand(), a.restoreCommand(), a.exportCommand(), a.reportCommand(), a.checkCommand(), a.archiveCommand(), a.doctorCommand(), a.versionCommand(), a.manCommand(), a.schemaCommand())
 	explainArgs(c)
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return withHint("see: sweetspot --help", "%w", err)

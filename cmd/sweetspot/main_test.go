@@ -11,6 +11,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == probeModelCommand { // a child of a test that calls run
+		main()
+	}
 	testscript.Main(m, map[string]func(){"sweetspot": mainChecked})
 }
 

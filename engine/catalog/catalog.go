@@ -6,7 +6,8 @@
 // batch axis. The graph may be wrong about that axis, so Open verifies it: it runs items
 // alone and together in a backend and compares the outputs. The items are those of example
 // requests, or made up. That shows only how the model treats such values: a model may still
-// mix the items of a batch for others. The other open dimensions stay open; Open finds sizes
+// mix the items of a batch for others. Values of side inputs that are not verified here are
+// left to package runs. The other open dimensions stay open; Open finds sizes
 // that run, and verifies padding by running padded items and each alone.
 //
 // Only what is certain refuses a model: the error says the cause and what usually helps. What
@@ -49,6 +50,9 @@ type Options struct {
 	// Images says how those of them that are images become inputs.
 	Bodies []Body
 	Images handler.ImageOptions
+	// BatchSize is that of the settings with which the model will be loaded: batches of it are
+	// verified. 0 is unknown, and 8 are.
+	BatchSize int
 	// Handlers say which of TorchServe's handlers models have, by the name of the model; "" is for all
 	// that are not named.
 	Handlers map[string]HandlerChoice

@@ -319,6 +319,19 @@ func TestOpenVerifiesTheBatchAxis(t *testing.T) {
 			return out, nil
 		}
 	}
+	// times multiplies the rows by a factor that depends on their number.
+	times := func(factor func(n int) float64) func([]tensor.Tensor) ([]tensor.Tensor, error) {
+		return func(rows []tensor.Tensor) ([]tensor.Tensor, error) {
+			out := slices.Clone(rows)
+			for i, r := range rows {
+				out[i].Data = nil
+				for _, v := range r.Numbers() {
+					out[i].Data = tensor.AppendFloat(out[i].Data, r.Type, v*factor(len(rows)))
+				}
+			}
+			return out, nil
+		}
+	}
 	runs := 0
 	tests := []struct {
 		name  string
@@ -334,16 +347,15 @@ func TestOpenVerifiesTheBatchAxis(t *testing.T) {
 		}, false, "dim 0 of x is open, but 2 items together have other outputs than each alone"},
 		{"mixed", mixed(.1), false, "dim 0 of x is open, but 2 items together have other outputs than each alone"},
 		{"hardly mixed", mixed(2e-4), false, "dim 0 of x is open, but the outputs of an item depend on the other items of its batch"},
-		{"other kernels for a batch", func(rows []tensor.Tensor) ([]tensor.Tensor, error) {
+		{"other kernels for a batch", times(func(n int) float64 { return 1 + .006*float64(min(n-1, 1)) }), true, "dim 0 of x is open" + agree},
+		{"times the size", times(func(n int) float64 { return 1 + .001*float64(n-1) }), false, "dim 0 of x is open, but the outputs of an item differ by 0.001 in a batch of 2 and by 0.007 in one of 8, so that they depend on the size of the batch"},
+		{"wrong after the third", func(rows []tensor.Tensor) ([]tensor.Tensor, error) {
 			out := slices.Clone(rows)
-			for i, r := range rows {
-				out[i].Data = nil
-				for _, v := range r.Numbers() {
-					out[i].Data = tensor.AppendFloat(out[i].Data, r.Type, v*(1+.006*float64(len(rows)-1)))
-				}
+			for i := range out[min(3, len(out)):] {
+				out[3+i] = rows[0]
 			}
 			return out, nil
-		}, true, "dim 0 of x is open" + agree},
+		}, false, "dim 0 of x is open, but 8 items together have other outputs than each alone"},
 		{"only one", func(rows []tensor.Tensor) ([]tensor.Tensor, error) {
 			if len(rows) > 1 {
 				return nil, errors.New("it broke")
@@ -382,4 +394,4 @@ func TestOpenVerifiesTheBatchAxis(t *testing.T) {
 }
 
 // agree ends the reason of a batch that was verified with made-up items.
-const agree = "; 1 and 2 items ran and agree (made up; --input tries yours)"
+const agree = "; 1, 2 and 8 items ran and agree (made up; --input tries yours)"

@@ -59,9 +59,9 @@ func TestOpenTriesBodiesFirst(t *testing.T) {
 		samples int
 		warning string
 	}{
-		{"two", []catalog.Body{good, other}, "; 1 and 2 items of --input ran and agree", 2, ""},
-		{"one", []catalog.Body{good}, "; 1 and 2 items of --input ran and agree", 1, ""},
-		{"a bad one", []catalog.Body{small, good, other}, "; 1 and 2 items of --input ran and agree", 2, "small.json of --input does not run: too small; others do"},
+		{"two", []catalog.Body{good, other}, "; 1, 2 and 8 items of --input ran and agree", 2, ""},
+		{"one", []catalog.Body{good}, "; 1, 2 and 8 items of --input ran and agree", 1, ""},
+		{"a bad one", []catalog.Body{small, good, other}, "; 1, 2 and 8 items of --input ran and agree", 2, "small.json of --input does not run: too small; others do"},
 		{"no body of the model", []catalog.Body{wrong}, "", 0, "neither the bodies of --input nor made-up values run"},
 	} {
 		open := 0

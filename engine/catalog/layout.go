@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,6 +19,23 @@ type layout struct {
 	sizes  map[string]int64 // of named dimensions
 	search *sizeSearch      // sizes for open dimensions; nil if none is open
 	why    string           // reason for batch
+
+	plain bool // no output is ragged, whatever its name
+	mixes bool // a batch ran, and items depend on one another
+}
+
+// isLength reports whether the assumed batch axis of l, whose items depend on one another, is rather
+// a length: it has a name, or an item would be a single number, and no name means a batch.
+func (l *layout) isLength() bool {
+	if !l.mixes || slices.ContainsFunc(slices.Collect(maps.Keys(l.names)), isBatchName) {
+		return false
+	}
+	return len(l.names) > 0 || l.takesNumbers()
+}
+
+// takesNumbers reports whether an item of an input would be a single number.
+func (l *layout) takesNumbers() bool {
+	return slices.ContainsFunc(l.inputs, func(p itemShape) bool { return p.axis >= 0 && p.item != nil && len(p.item) == 0 })
 }
 
 // layouts returns the interpretations that the graph and the options allow, best first: a
@@ -263,7 +281,7 @@ func (l *layout) specs() []tensor.Spec {
 		if p.value != "" {
 			continue
 		}
-		s := tensor.Spec{Name: p.Name, Type: p.typ, Shape: dimSizes(p.item), Dims: dimNames(p.item), Optional: p.fallback != nil}
+		s := tensor.Spec{Name: p.Name, Type: p.typ, Shape: dimSizes(p.item), Dims: dimNames(p.item), Optional: p.fallback != nil, MaxSize: p.MaxSize}
 		if r := p.Range; r != nil {
 			s.Bounded, s.Min, s.Max = true, float64(r.Min), float64(r.Max)
 			s.Usual = &tensor.Range{Min: float64(r.First), Max: float64(r.Max)}

@@ -80,6 +80,11 @@ func TestOpenVerifiesByRunning(t *testing.T) {
 	sum := builder.New("sum", 1) // mixes its items
 	x := sum.Input("x", floats, n, four)
 	sum.Output("y", sum.Op("Sub", []string{x, sum.Op("ReduceSum", []string{x, sum.Ints([]int64{0}, 1)})}), floats, n, four)
+	squeeze := builder.New("squeeze", 1) // [4] for one item and [2 4] for two
+	squeeze.Output("y", squeeze.Op("Squeeze", []string{squeeze.Input("x", floats, n, one, four)}), floats, onnxgraph.Open("A"))
+	data := builder.New("data", 1) // batch_id is no index
+	data.Output("y", data.Op("Identity", []string{data.Input("x", floats, n, four)}), floats, n, four)
+	data.Output("batch_id", data.Op("Identity", []string{data.Input("id", ints, n)}), ints, onnxgraph.Open("K"))
 	loss := builder.New("loss", 1)
 	y := loss.Op("ReduceSum", []string{loss.Input("x", floats, n, four), loss.Ints([]int64{0, 1}, 2)}, onnxpb.AttrInt("keepdims", 0))
 	loss.Output("loss", y, floats)
@@ -93,6 +98,8 @@ func TestOpenVerifiesByRunning(t *testing.T) {
 	}{
 		{"batch", identity(dims(n, four), dims(n, four)), nil, true, "dim 0 of x is open" + agree, "y FP32 [4]"},
 		{"encoder", encoder(), map[string][]int64{"input_ids": {6}}, true, "dim 0 of input_ids, attention_mask is open" + agree, "y FP32 [-1 4]"},
+		{"squeezed", squeeze, nil, true, "dim 0 of x is open" + agree, "y FP32 [-1]"},
+		{"data called an index", data, nil, true, "dim 0 of x, id is open" + agree, "y FP32 [4]"},
 		{"fixed to 1", identity(dims(one, four), dims(one, four)), nil, false, "dim 0 of x is fixed to 1", "y FP32 [4]"},
 		{"fixed to 4", identity(dims(four, four), dims(four, four)), nil, false, "dim 0 of x is fixed to 4", "y FP32 [4 4]"},
 		{"no batch in outputs", where, nil, false, "dim 0 of x is open, but outputs have no batch dimension: places is [2 8] for 2 items", "places INT64 [2 -1]"},
@@ -137,7 +144,8 @@ func TestBuiltinsServeBatches(t *testing.T) {
 			case "detector":
 				why += ", batch_idx maps entries to items"
 			}
-			if !m.BatchAxis || m.BatchWhy != why+agree {
+			slow := strings.Replace(agree, "1, 2 and 8", "1 and 2", 1) // on a busy machine
+			if !m.BatchAxis || m.BatchWhy != why+agree && m.BatchWhy != why+slow {
 				t.Errorf("batch %t: %s", m.BatchAxis, m.BatchWhy)
 			}
 			results := serve(t, b, m)

@@ -14,6 +14,7 @@ import (
 type outputLayout struct {
 	axis   int  // of the batch, or of a 1 that an item does not have; -1 if there is none
 	ragged bool // its first dimension counts entries of all items
+	bare   bool // a single item has no batch axis, as behind a Squeeze of all dimensions of 1
 	shape  []int64
 }
 
@@ -134,6 +135,9 @@ func (d *description) isConstant(l *layout, i int) bool {
 // raggedIndex returns the output whose name and type indicate that it maps entries to the items
 // of a batch, such as batch_idx or batch_indices; "" if there is none.
 func (d *description) raggedIndex(l *layout) string {
+	if l.plain {
+		return ""
+	}
 	removePunctuation := strings.NewReplacer("_", "", "-", "", ".", "", "/", "")
 	for _, o := range d.outputs {
 		name := removePunctuation.Replace(strings.ToLower(o.Name))
@@ -181,7 +185,11 @@ func (v *verifier) ranOutputs(l *layout, alone []example, together []tensor.Tens
 				return nil, axisError(v.d.outputs[i].Name, both.Shape, n)
 			}
 		default:
-			if o.axis = grownAxis(one.Shape, both.Shape, int64(n)); o.axis < 0 {
+			o.axis = grownAxis(one.Shape, both.Shape, int64(n))
+			if o.bare = o.axis < 0 && isNewAxis(one.Shape, both.Shape, int64(n)); o.bare {
+				o.axis = 0
+			}
+			if o.axis < 0 {
 				return nil, axisError(v.d.outputs[i].Name, both.Shape, n)
 			}
 		}
@@ -216,6 +224,11 @@ func grownAxis(one, both []int64, n int64) int {
 	return axis
 }
 
+// isNewAxis reports whether a batch has a leading axis that a single item does not have.
+func isNewAxis(one, both []int64, n int64) bool {
+	return len(one) > 0 && len(both) == len(one)+1 && both[0] == n && slices.Equal(both[1:], one)
+}
+
 // singleOutputs returns the outputs of a model that takes one item at a time. An axis is left
 // out of items if the graph names it and the run agrees.
 func (v *verifier) singleOutputs(l *layout, alone []example) []outputLayout {
@@ -242,7 +255,7 @@ func (v *verifier) itemShape(l *layout, i int, o outputLayout, alone []example, 
 	var shape []int64
 	for k, e := range alone {
 		got := slices.Clone(e.whole[i].Shape)
-		if o.axis >= 0 {
+		if o.axis >= 0 && !o.bare {
 			got = slices.Delete(got, o.axis, o.axis+1)
 		}
 		switch {
@@ -257,7 +270,7 @@ func (v *verifier) itemShape(l *layout, i int, o outputLayout, alone []example, 
 			}
 		}
 	}
-	believed := v.d.outputs[i].Dims != nil && len(declared) == len(alone[0].whole[i].Shape)
+	believed := !o.bare && v.d.outputs[i].Dims != nil && len(declared) == len(alone[0].whole[i].Shape)
 	if believed && o.axis >= 0 {
 		believed = !batch || declared[o.axis].Open()
 		declared = removeDim(declared, o.axis)

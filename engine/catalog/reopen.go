@@ -102,8 +102,8 @@ func (t *sizeSearch) verifyOther(v *verifier, l *layout, m *engine.Model) error 
 		if slices.Equal(sizes, high) {
 			continue
 		}
-		if t.verifySizes(v, l, &m, sizes) == nil {
-			return nil
+		if err := t.verifySizes(v, l, &m, sizes); err == nil || isMixed(err) {
+			return err
 		}
 		if v.ctx.Err() != nil {
 			return v.ctx.Err()

@@ -81,7 +81,8 @@ func TestOpenTakesShapesOfImages(t *testing.T) {
 	}
 }
 
-// TestOpenTakesWholeShapes: a size other than 1 for the batch axis too says that there is none.
+// TestOpenTakesWholeShapes: a size other than 1 for the batch axis too says that there is none, and so
+// does a name that means no batch if the items are not independent.
 func TestOpenTakesWholeShapes(t *testing.T) {
 	b := builder.New("audio", 1)
 	x := b.Input("audio", floats, onnxgraph.Open("samples"))
@@ -94,7 +95,7 @@ func TestOpenTakesWholeShapes(t *testing.T) {
 		in    string
 		why   string
 	}{
-		{"a number an item", catalog.Options{}, false, "audio FP32 []", "dim 0 of audio is open, but 2 items together have other outputs than each alone"},
+		{"nothing is said", catalog.Options{}, false, "audio FP32 [-1]", "dim 0 of audio is open, but 2 items together have other outputs than each alone; it is taken for a length"},
 		{"a size", catalog.Options{Shapes: map[string][]int64{"audio": {160}}}, false, "audio FP32 [-1]", "--shape has a size for each dimension of audio"},
 		{"no batch", catalog.Options{NoBatch: true}, false, "audio FP32 [-1]", "--no-batch says that there is no batch axis"},
 		{"no batch, a size", catalog.Options{NoBatch: true, Shapes: map[string][]int64{"audio": {160}}}, false, "audio FP32 [-1]", "--no-batch says that there is no batch axis"},
@@ -108,6 +109,20 @@ func TestOpenTakesWholeShapes(t *testing.T) {
 		if m.BatchAxis != tc.batch || m.Inputs[0].String() != tc.in || m.BatchWhy != tc.why {
 			t.Errorf("%s: batch %t, %s: %s; want %t, %s: %s", tc.name, m.BatchAxis, m.Inputs[0], m.BatchWhy, tc.batch, tc.in, tc.why)
 		}
+	}
+}
+
+// TestOpenNamesNoBatch: an axis with the name of a batch stays one item a request, and the reason says
+// what to type if it is a length.
+func TestOpenNamesNoBatch(t *testing.T) {
+	b := builder.New("named", 1)
+	b.Output("y", b.Op("CumSum", []string{b.Input("x", floats, n), b.Ints([]int64{0})}), floats, n)
+	m, err := catalog.Open(t.Context(), file(t, b, "m.onnx"), catalog.Options{Probe: probe(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Inputs[0].String() != "x FP32 []" || !strings.HasSuffix(m.BatchWhy, "; if that is no batch, --no-batch takes it as a whole") {
+		t.Errorf("%s: %s", m.Inputs[0], m.BatchWhy)
 	}
 }
 
@@ -126,7 +141,7 @@ func TestOpenFindsSideInputs(t *testing.T) {
 		why       string
 	}{
 		{catalog.Options{}, "x FP32 [4], factor FP32 []", []string{"factor"}, []int{1}, "dim 0 of x is open, factor the same for a whole batch; not verified by running"},
-		{catalog.Options{Probe: probe(t)}, "x FP32 [4], factor FP32 []", []string{"factor"}, []int{1}, "dim 0 of x is open, factor the same for a whole batch" + agree},
+		{catalog.Options{Probe: probe(t)}, "x FP32 [4], factor FP32 []", []string{"factor"}, []int{1}, "dim 0 of x is open, factor the same for a whole batch" + agree + "; each other value of factor is verified when it first comes"},
 		{catalog.Options{Probe: probe(t), Values: map[string]string{"factor": "2"}}, "x FP32 [4]", []string{"factor"}, nil, "dim 0 of x is open" + agree},
 		{catalog.Options{Probe: probe(t), NoBatch: true, Shapes: map[string][]int64{"x": {1, 4}}}, "x FP32 [-1 4], factor FP32 []", []string{"x", "factor", "y"}, nil, "--no-batch says that there is no batch axis"},
 	} {

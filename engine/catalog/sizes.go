@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -99,9 +100,20 @@ func (t *sizeSearch) mixOf(sizes []int64) map[string]lengths.Shape {
 // searchTime bounds the search for sizes if none runs.
 const searchTime = 20 * time.Second
 
-// verify makes the model for a layout with open dimensions. It uses the first two default sizes
-// that run.
+// verify makes the model for a layout with open dimensions. If a batch of some length is wrong, it
+// takes one item at a time.
 func (t *sizeSearch) verify(v *verifier, l *layout) (*engine.Model, error) {
+	m, err := t.find(v, l)
+	if mixed, ok := errors.AsType[*mixError](err); ok && v.mixed == nil {
+		v.mixed = mixed.error
+		return t.find(v, l)
+	}
+	return m, err
+}
+
+// find makes the model for a layout with open dimensions. It uses the first two default sizes
+// that run.
+func (t *sizeSearch) find(v *verifier, l *layout) (*engine.Model, error) {
 	var out *engine.Model
 	var ran []int64
 	var first error
@@ -114,6 +126,8 @@ func (t *sizeSearch) verify(v *verifier, l *layout) (*engine.Model, error) {
 		switch {
 		case v.ctx.Err() != nil:
 			return nil, context.Cause(v.ctx)
+		case isMixed(err):
+			return nil, err
 		case err == nil:
 			ran = append(ran, size)
 		case first == nil:
@@ -138,6 +152,9 @@ func (t *sizeSearch) verify(v *verifier, l *layout) (*engine.Model, error) {
 		if err := t.verifyOther(v, l, out); err != nil {
 			return nil, err
 		}
+	}
+	if err := t.verifyLengths(v, l, out); err != nil {
+		return nil, err
 	}
 	t.describe(out)
 	out.Samples = v.rowsThatRun(l, out.Samples)
@@ -182,6 +199,7 @@ func (t *sizeSearch) verifySizes(v *verifier, l *layout, out **engine.Model, siz
 	}
 	m := *out
 	item := tensor.SampleItem(tensor.WithLengths(m.Inputs, sizes), rand.New(rand.NewPCG(2, 2)))
+	setSide(m, item)
 	whole, err := v.runAlone(l, item)
 	if err != nil {
 		return err
@@ -198,7 +216,12 @@ func (t *sizeSearch) verifySizes(v *verifier, l *layout, out **engine.Model, siz
 			}
 		}
 	}
-	return nil
+	return v.verifyPair(l, m, sizes)
+}
+
+func isMixed(err error) bool {
+	_, ok := errors.AsType[*mixError](err)
+	return ok
 }
 
 // lengthsOrNone returns the sizes of made requests without having run them; nil if nothing is
@@ -251,6 +274,7 @@ func (t *sizeSearch) describe(m *engine.Model) {
 	for i := range items {
 		items[i] = t.sampler.Item(rng)
 		m.ShareSide(items[i], items[0])
+		setSide(m, items[i])
 	}
 	m.Samples = spread(items)
 }

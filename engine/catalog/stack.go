@@ -1,14 +1,20 @@
 package catalog
 
 import (
+	"fmt"
 	"slices"
 
 	"sweetspot/engine"
 	"sweetspot/engine/tensor"
 )
 
-// runAlone runs one item as whole tensors.
+// runAlone runs one item as whole tensors, if no size in it may end the process.
 func (v *verifier) runAlone(l *layout, item tensor.Item) ([]tensor.Tensor, error) {
+	for i, t := range item {
+		if p := &l.inputs[i]; p.MaxSize > 0 && len(t.Shape) > 0 && slices.Max(t.Shape) > p.MaxSize {
+			return nil, fmt.Errorf("input %q: shape %v, expected at most %d numbers", p.Name, t.Shape, p.MaxSize)
+		}
+	}
 	return v.probe.Run(v.ctx, l.stack(v.base.Constants, item))
 }
 

@@ -9,6 +9,7 @@ import (
 	"sweetspot/engine"
 	"sweetspot/engine/handler"
 	"sweetspot/engine/handler/torchserve"
+	"sweetspot/engine/runs"
 	"sweetspot/engine/tensor"
 )
 
@@ -29,6 +30,8 @@ type verifier struct {
 	// handler makes the handler that decodes the bodies; nil is that of a model without one.
 	handler func() *torchserve.Handler
 	start   time.Time
+	mixed   error // why a batch of some length is wrong in the present layout; nil if none is known
+	size    int   // of the batches that the settings allow; 0 is unknown
 }
 
 // verify completes base with the first layout whose batches are right when they run. Without
@@ -42,7 +45,7 @@ func verify(ctx context.Context, base engine.Model, d *description, o Options, h
 	if base.Constants, err = layouts[0].constants(); err != nil {
 		return nil, err
 	}
-	v := &verifier{ctx: ctx, base: base, d: d, bodies: o.Bodies, images: o.Images, handler: h, start: time.Now()}
+	v := &verifier{ctx: ctx, base: base, d: d, bodies: o.Bodies, images: o.Images, handler: h, start: time.Now(), size: o.BatchSize}
 	if o.Probe == nil {
 		l := &layouts[0]
 		m := v.unverified(l)
@@ -56,6 +59,9 @@ func verify(ctx context.Context, base engine.Model, d *description, o Options, h
 	}
 	defer func() { _ = v.probe.Close() }()
 	m, l, err := v.choose(v.withOpen(layouts))
+	if c, ok := v.probe.(interface{ Crash() error }); ok && c.Crash() != nil {
+		return nil, fmt.Errorf("%w; another ONNX Runtime may run it, or give bodies that it accepts with --input", c.Crash())
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +86,7 @@ func (v *verifier) unverified(l *layout) *engine.Model {
 func (v *verifier) loadable() *engine.Model {
 	m := v.base
 	for _, in := range v.d.inputs[:v.d.items()] {
-		m.Inputs = append(m.Inputs, tensor.Spec{Name: in.Name, Type: in.typ})
+		m.Inputs = append(m.Inputs, tensor.Spec{Name: in.Name, Type: in.typ, Shape: dimSizes(in.Dims)})
 	}
 	for _, out := range v.d.outputs {
 		m.Outputs = append(m.Outputs, tensor.Spec{Name: out.Name, Type: out.typ, Shape: dimSizes(out.Dims)})
@@ -95,7 +101,8 @@ func (v *verifier) choose(layouts []layout) (*engine.Model, *layout, error) {
 	var failed error
 	for i := range layouts {
 		l := &layouts[i]
-		if single != nil && !l.batch {
+		whole := single != nil && !l.batch
+		if whole && !at.isLength() {
 			continue
 		}
 		constants, err := l.constants()
@@ -107,11 +114,17 @@ func (v *verifier) choose(layouts []layout) (*engine.Model, *layout, error) {
 		if v.ctx.Err() != nil {
 			return nil, nil, context.Cause(v.ctx)
 		}
+		if errors.Is(err, engine.ErrCrashed) {
+			return nil, nil, err
+		}
 		switch {
 		case err == nil && m.BatchAxis:
 			return m, l, nil
 		case err == nil && single == nil:
 			single, at = m, l
+		case err == nil && whole:
+			m.BatchWhy = single.BatchWhy + "; it is taken for a length"
+			return m, l, nil
 		case err != nil && failed == nil:
 			failed = err
 		}
@@ -128,6 +141,7 @@ func (v *verifier) choose(layouts []layout) (*engine.Model, *layout, error) {
 
 // try makes the model for a layout. The error says why no example ran.
 func (v *verifier) try(l *layout) (*engine.Model, error) {
+	v.mixed = nil
 	e, err := v.findBodies(l)
 	if err != nil {
 		return nil, err
@@ -135,11 +149,7 @@ func (v *verifier) try(l *layout) (*engine.Model, error) {
 	var m *engine.Model
 	switch {
 	case len(e.list) > 0:
-		if m, err = v.modelOf(l, e); err == nil && l.search != nil {
-			l.search.inputs = m.Inputs
-			m.LoadLengths = l.search.lengthsOrNone()
-			m.Samples = v.bodySamples(l, e)
-		}
+		m, err = v.tryBodies(l, e)
 	case l.search != nil:
 		m, err = l.search.verify(v, l)
 	default:
@@ -154,6 +164,25 @@ func (v *verifier) try(l *layout) (*engine.Model, error) {
 	return m, err
 }
 
+// tryBodies makes the model for examples that are bodies.
+func (v *verifier) tryBodies(l *layout, e examples) (*engine.Model, error) {
+	m, err := v.modelOf(l, e)
+	if err != nil || l.search == nil {
+		return m, err
+	}
+	if err = l.search.verifyLengths(v, l, m); isMixed(err) {
+		v.mixed = err
+		m, err = v.modelOf(l, e)
+	}
+	if err != nil {
+		return nil, err
+	}
+	l.search.inputs = m.Inputs
+	m.LoadLengths = l.search.lengthsOrNone()
+	m.Samples = v.bodySamples(l, e)
+	return m, nil
+}
+
 func ifElse(ok bool, yes, no string) string {
 	if ok {
 		return yes
@@ -166,16 +195,38 @@ func ifElse(ok bool, yes, no string) string {
 func (v *verifier) modelOf(l *layout, e examples) (*engine.Model, error) {
 	why := l.why
 	if l.batch {
-		m, err := v.tryBatch(l, e)
+		m, err := (*engine.Model)(nil), v.mixed
+		if err == nil {
+			m, err = v.tryBatches(l, e)
+		}
 		if err == nil {
 			return m, nil
 		}
 		if v.ctx.Err() != nil {
 			return nil, v.ctx.Err()
 		}
+		_, l.mixes = errors.AsType[runs.Mixed](err)
 		why = fmt.Sprintf("%s, but %v", v.d.batchWhy(l), err)
+		if l.mixes && !l.isLength() && l.takesNumbers() {
+			why += "; if that is no batch, --no-batch takes it as a whole"
+		}
 	}
 	return v.trySingle(l, e, why)
+}
+
+// tryBatches is tryBatch, also without ragged outputs: what has the name of an index may be data.
+func (v *verifier) tryBatches(l *layout, e examples) (*engine.Model, error) {
+	m, err := v.tryBatch(l, e)
+	if err == nil || v.ctx.Err() != nil || v.d.raggedIndex(l) == "" {
+		return m, err
+	}
+	plain := *l
+	plain.plain = true
+	if m, failed := v.tryBatch(&plain, e); failed == nil {
+		l.plain = true
+		return m, nil
+	}
+	return nil, err
 }
 
 // unsampled is a model that refused all examples with err.

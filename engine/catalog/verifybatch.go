@@ -3,11 +3,10 @@ package catalog
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
-	"time"
 
 	"sweetspot/engine"
+	"sweetspot/engine/runs"
 	"sweetspot/engine/tensor"
 )
 
@@ -17,6 +16,7 @@ func (v *verifier) tryBatch(l *layout, e examples) (*engine.Model, error) {
 	if len(list) == 1 {
 		list = append(list, list[0]) // at least its place in a batch can be checked
 	}
+	list = v.telling(l, e, list)
 	together, err := v.probe.Run(v.ctx, l.stack(v.base.Constants, list[0].item, list[1].item))
 	if err != nil {
 		return nil, fmt.Errorf("2 items together fail: %w", err)
@@ -27,14 +27,14 @@ func (v *verifier) tryBatch(l *layout, e examples) (*engine.Model, error) {
 	}
 	for {
 		m := v.model(l, l.withRanges(e.specs), outputs, true)
-		m.BatchWhy = v.batchReason(l, e)
-		err := v.checkBatches(m, list)
+		err := v.checkBatches(l, m, e, list)
+		m.BatchWhy = v.batchReason(m, l, e, tells(list))
 		if err == nil || v.ctx.Err() != nil {
 			m.Samples = v.moreRows(l, e)
 			return m, err
 		}
 		again, failed := v.probe.Run(v.ctx, l.stack(v.base.Constants, list[0].item))
-		if failed == nil && distance(again, list[0].whole) > agreeTolerance {
+		if failed == nil && runs.Distance(again, list[0].whole) > runs.AgreeTolerance {
 			return nil, errors.New("the same item has other outputs each time it runs, so that a batch cannot be verified")
 		}
 		if !openAll(outputs) {
@@ -53,92 +53,70 @@ func (l *layout) withRanges(specs []tensor.Spec) []tensor.Spec {
 }
 
 // batchReason says how the batch axis was found, and how far that can be trusted.
-func (v *verifier) batchReason(l *layout, e examples) string {
-	why := v.d.batchWhy(l)
-	if e.madeUp {
-		return why + "; 1 and 2 items ran and agree (made up; --input tries yours)"
+func (v *verifier) batchReason(m *engine.Model, l *layout, e examples, told bool) string {
+	sizes, of, made := "1 and 2", " of --input", ""
+	if m.VerifiedBatch > 3 {
+		sizes = fmt.Sprintf("1, 2 and %d", m.VerifiedBatch)
 	}
-	return why + "; 1 and 2 items of --input ran and agree"
+	if e.madeUp {
+		of, made = "", " (made up; --input tries yours)"
+	}
+	why := fmt.Sprintf("%s; %s items%s ran and agree%s", v.d.batchWhy(l), sizes, of, made)
+	if !told {
+		why += "; all their answers are equal, so that it would not be seen if a batch mixed them"
+	}
+	if m.SideValues != nil {
+		var names []string
+		for _, i := range m.SideInputs() {
+			names = append(names, m.Inputs[i].Name)
+		}
+		why += "; each other value of " + nameList(names) + " is verified when it first comes"
+	}
+	return why
 }
 
-// checkBatches compares batches in a session of m with the same items alone: pairs that share
-// an item in the same place, so that its outputs must not change, and a batch of three.
-func (v *verifier) checkBatches(m *engine.Model, list []example) error {
+// checkBatches compares batches in a session of m with the same items alone, and finds out for
+// which values of the side inputs they may run together.
+func (v *verifier) checkBatches(l *layout, m *engine.Model, e examples, list []example) (err error) {
 	s, err := v.probe.Session(v.ctx, m)
 	if err != nil {
 		return err
 	}
-	c := batchCheck{v: v, session: s, alone: make([]tensor.Item, len(list)), list: list}
-	for i, e := range list {
-		c.alone[i] = itemOutputs(m, e.whole)
+	defer func() { err = errors.Join(err, s.Close()) }()
+	c := runs.Check{Runner: s, Size: v.batchSize(), Time: extraTime}
+	for _, one := range list {
+		c.Items, c.Alone = append(c.Items, one.item), append(c.Alone, itemOutputs(m, one.whole))
 	}
-	return errors.Join(c.run(m), s.Close())
-}
-
-// batchCheck runs batches of examples.
-type batchCheck struct {
-	v       *verifier
-	session engine.Session
-	list    []example
-	alone   []tensor.Item
-}
-
-func (c *batchCheck) run(m *engine.Model) error {
-	if i := slices.IndexFunc(m.Outputs, func(s tensor.Spec) bool { return s.Name == m.Ragged.Index }); i >= 0 {
-		for _, item := range c.alone[:2] {
-			if len(item[i].Data) == 0 {
-				return errNoEntries
-			}
-		}
-	}
-	begin := time.Now()
-	pair, err := c.batch(0, 1)
-	if err != nil {
+	if err := checkEntries(m, c.Alone[:2]); err != nil {
 		return err
 	}
-	last := len(c.list) - 1
-	for k, other := range [][]int{{0, last}, {last, 1}} { // the same item in place k, another beside it
-		if last < 2 || time.Since(begin) > extraTime {
-			break
-		}
-		got, err := c.batch(other...)
-		if err != nil {
-			return err
-		}
-		if !independent(pair[k], got[k]) {
-			return errors.New("the outputs of an item depend on the other items of its batch")
-		}
+	if err := c.Run(v.ctx); err != nil {
+		return err
 	}
-	if last > 1 && time.Since(begin) <= extraTime {
-		_, err = c.batch(last-1, last, 0)
-	}
-	return err
+	m.VerifiedBatch = c.Reached
+	v.checkSides(l, m, s, e, list)
+	return nil
 }
 
-// batch runs the examples at the positions together and compares each with its own run.
-func (c *batchCheck) batch(at ...int) ([]tensor.Item, error) {
-	var items []tensor.Item
-	for _, i := range at {
-		items = append(items, c.list[i].item)
+// batchSize is the size of the largest batch to compare.
+func (v *verifier) batchSize() int {
+	if v.size > 1 {
+		return v.size
 	}
-	got, err := runItems(c.v.ctx, c.session, items...)
-	if err != nil {
-		return nil, fmt.Errorf("%d items together fail: %w", len(at), err)
-	}
-	for k, i := range at {
-		d := distance(c.alone[i], got[k])
-		if d <= agreeTolerance {
-			continue
-		}
-		other := math.Inf(1) // to the nearest of the other items
-		for _, j := range at {
-			if j != i {
-				other = min(other, distance(c.alone[i], c.alone[j]))
-			}
-		}
-		if d > kernelTolerance || d > other/10 {
-			return nil, fmt.Errorf("%d items together have other outputs than each alone", len(at))
+	return usualBatch
+}
+
+// usualBatch is the size of the largest batch to compare if the setting is not known: items may
+// be right in the first places of a batch only.
+const usualBatch = 8
+
+// checkEntries refuses examples without entries in the ragged outputs.
+func checkEntries(m *engine.Model, alone []tensor.Item) error {
+	i := slices.IndexFunc(m.Outputs, func(s tensor.Spec) bool { return s.Name == m.Ragged.Index })
+	for _, item := range alone {
+		if i >= 0 && len(item[i].Data) == 0 {
+			return errNoEntries
 		}
 	}
-	return got, nil
+	return nil
 }

@@ -1,12 +1,11 @@
 package catalog
 
 import (
-	"context"
 	"errors"
 	"slices"
 
 	"sweetspot/engine"
-	"sweetspot/engine/payload"
+	"sweetspot/engine/runs"
 	"sweetspot/engine/tensor"
 )
 
@@ -45,15 +44,15 @@ func (v *verifier) checkSingle(l *layout, m *engine.Model, e example) error {
 	if err != nil {
 		return err
 	}
-	got, err := runItems(v.ctx, s, e.item)
+	got, err := runs.RunItems(v.ctx, s, e.item)
 	if err = errors.Join(err, s.Close()); err != nil {
 		return err
 	}
-	if distance(itemOutputs(m, e.whole), got[0]) <= agreeTolerance {
+	if runs.Distance(itemOutputs(m, e.whole), got[0]) <= runs.AgreeTolerance {
 		return nil
 	}
 	again, err := v.probe.Run(v.ctx, l.stack(v.base.Constants, e.item))
-	if err != nil || distance(again, e.whole) > agreeTolerance {
+	if err != nil || runs.Distance(again, e.whole) > runs.AgreeTolerance {
 		return err // other outputs each time
 	}
 	return errors.New("the outputs of an item differ from those of the same run without a description of its outputs")
@@ -77,19 +76,4 @@ func itemOutputs(m *engine.Model, whole []tensor.Tensor) tensor.Item {
 		out[i] = t
 	}
 	return out
-}
-
-func runItems(ctx context.Context, s engine.Session, items ...tensor.Item) ([]tensor.Item, error) {
-	results := make([]payload.Result, len(items))
-	if err := s.Run(ctx, payload.OfItems(items...), results); err != nil {
-		return nil, err
-	}
-	out := make([]tensor.Item, len(items))
-	for i, r := range results {
-		if r.Err != nil {
-			return nil, r.Err
-		}
-		out[i] = r.Outputs
-	}
-	return out, nil
 }

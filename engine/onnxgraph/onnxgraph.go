@@ -58,6 +58,9 @@ type Value struct {
 	// Range is the range of legal values of an integer input; nil if the graph does not
 	// prove one.
 	Range *Range
+	// MaxSize is the largest size of the open dimension of a vector that has a number for each
+	// dimension of a value of unknown rank; 0 for other inputs.
+	MaxSize int64
 	// From are the inputs from which an output is computed, optional ones too, sorted.
 	From []string
 	// Probabilities is the tensor that an output of maps (a ZipMap node) is made of; nil
@@ -146,6 +149,7 @@ func Inspect(r io.Reader) (*Info, error) {
 	info.readInputs(g, constants)
 	info.readOutputs(g)
 	setRanges(g, constants, info.Inputs)
+	setVectorSizes(g, constants, info.Inputs)
 	return info, nil
 }
 

@@ -10,6 +10,7 @@ import (
 type origin struct {
 	input  *Value
 	offset int64
+	elem   Elem // of the value
 }
 
 // setRanges sets the Range of integer inputs that certainly index a constant table, because
@@ -20,7 +21,7 @@ func setRanges(g *onnxpb.GraphProto, consts map[string]constant, inputs []Value)
 	from := map[string]origin{} // by value name
 	for i := range inputs {
 		if isInteger(inputs[i].Elem) {
-			from[inputs[i].Name] = origin{input: &inputs[i]}
+			from[inputs[i].Name] = origin{input: &inputs[i], elem: inputs[i].Elem}
 		}
 	}
 	needed := neededNodes(g)
@@ -50,6 +51,11 @@ func follow(n *onnxpb.NodeProto, from map[string]origin, consts map[string]const
 	}
 	o, ok := from[in[0]]
 	switch op := n.GetOpType(); {
+	case ok && op == "Cast":
+		to := Elem(n.Attr("to").GetI())
+		ok = isInteger(to) && !wraps(o.elem, to)
+		o.elem = to
+		return o, ok
 	case ok && keepsNumbers(n):
 		return o, true
 	case (op == "Add" || op == "Sub") && len(in) == 2:
@@ -123,10 +129,15 @@ func keepsNumbers(n *onnxpb.NodeProto) bool {
 	switch n.GetOpType() {
 	case "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand":
 		return true
-	case "Cast":
-		return isInteger(Elem(n.Attr("to").GetI()))
 	}
 	return false
+}
+
+// wraps reports whether a Cast makes other integers of large ones, of which some are legal then.
+// Nobody sends numbers of more than 32 bits as an index.
+func wraps(from, to Elem) bool {
+	a, b := TypeOf(from).Size(), TypeOf(to).Size()
+	return b < 4 && (b < a || b == a && isUnsigned(from) != isUnsigned(to))
 }
 
 // neededNodes returns the nodes from which an output is computed.

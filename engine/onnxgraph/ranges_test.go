@@ -31,6 +31,13 @@ func TestRangesAreProven(t *testing.T) {
 		{"cast", onnxpb.TensorProto_INT32, func(b *builder.Builder, ids string) string {
 			return b.Op("Cast", []string{ids}, onnxpb.AttrInt("to", int64(int64s)))
 		}, direct},
+		{"cast to fewer bits", int64s, func(b *builder.Builder, ids string) string { // 256 is the row 0
+			few := b.Op("Cast", []string{ids}, onnxpb.AttrInt("to", int64(onnxpb.TensorProto_UINT8)))
+			return b.Op("Cast", []string{few}, onnxpb.AttrInt("to", int64(int64s)))
+		}, nil},
+		{"cast to 32 bits", int64s, func(b *builder.Builder, ids string) string {
+			return b.Op("Cast", []string{ids}, onnxpb.AttrInt("to", int64(onnxpb.TensorProto_INT32)))
+		}, direct},
 		{"unsigned", onnxpb.TensorProto_UINT8, func(b *builder.Builder, ids string) string {
 			return b.Op("Cast", []string{ids}, onnxpb.AttrInt("to", int64(int64s)))
 		}, &onnxgraph.Range{Max: 9}},
@@ -167,6 +174,47 @@ func TestOptionalInputs(t *testing.T) {
 	}
 }
 
+// TestInspectKnowsVectorSizes: an input with a number for each dimension of another value has that
+// size, even if the graph declares it open.
+func TestInspectKnowsVectorSizes(t *testing.T) {
+	x, p := valueInfo("x", float32s, -1, 3), valueInfo("p", float32s, -1)
+	node := func(op string, in ...string) *onnxpb.NodeProto {
+		return &onnxpb.NodeProto{OpType: op, Input: in, Output: []string{"y"}}
+	}
+	axes := node("Resize", "x", "", "p")
+	axes.Attribute = []*onnxpb.AttributeProto{{Name: "axes", Ints: []int64{1}}}
+	for _, tc := range []struct {
+		name  string
+		nodes []*onnxpb.NodeProto
+		want  int64
+		most  int64
+	}{
+		{"scales", []*onnxpb.NodeProto{node("Resize", "x", "", "p")}, 2, 0},
+		{"scales of some axes", []*onnxpb.NodeProto{axes}, 1, 0},
+		{"scales or sizes", []*onnxpb.NodeProto{node("Resize", "x", "", "p", "s")}, -1, 0},
+		{"sizes", []*onnxpb.NodeProto{node("Resize", "x", "", "", "p")}, 2, 0},
+		{"repeats", []*onnxpb.NodeProto{node("Tile", "x", "p")}, 2, 0},
+		{"pads", []*onnxpb.NodeProto{node("Pad", "x", "p")}, 4, 0},
+		{"pads of some axes", []*onnxpb.NodeProto{node("Pad", "x", "p", "", "s")}, -1, 0},
+		{"a value whose rank follows, and a cast", []*onnxpb.NodeProto{
+			{OpType: "Relu", Input: []string{"x"}, Output: []string{"r"}}, {OpType: "Cast", Input: []string{"p"}, Output: []string{"q"}}, node("Tile", "r", "q"),
+		}, 2, 0},
+		{"a value of unknown rank", []*onnxpb.NodeProto{{OpType: "Reshape", Input: []string{"x", "s"}, Output: []string{"r"}}, node("Tile", "r", "p")}, -1, 16},
+		{"data", []*onnxpb.NodeProto{node("Add", "x", "p")}, -1, 0},
+	} {
+		m := &onnxpb.ModelProto{Graph: &onnxpb.GraphProto{
+			Input: []*onnxpb.ValueInfoProto{x, p}, Node: tc.nodes, Output: []*onnxpb.ValueInfoProto{valueInfo("y", float32s)},
+		}}
+		p := inspect(t, m).Inputs[1]
+		if got := p.Dims[0].Size; got != tc.want {
+			t.Errorf("%s: p has the size %d, want %d", tc.name, got, tc.want)
+		}
+		if want := tc.most; p.MaxSize != want {
+			t.Errorf("%s: p has at most %d numbers, want %d", tc.name, p.MaxSize, want)
+		}
+	}
+}
+
 // TestInspectFindsForeignParts: custom operators, external files, and what an output is
 // computed from, also in bodies.
 func TestInspectFindsForeignParts(t *testing.T) {
@@ -189,7 +237,8 @@ func TestInspectFindsForeignParts(t *testing.T) {
 				{OpType: "Own", Domain: "my.own", Input: []string{"y"}, Output: []string{"z"}},
 				{OpType: "Gelu", Domain: "com.microsoft", Input: []string{"z"}, Output: []string{"out"}},
 				{OpType: "If", Input: []string{"c"}, Output: []string{"chosen"}, Attribute: []*onnxpb.AttributeProto{{Name: "then_branch", G: body}}},
-				{OpType: "Identity", Input: []string{"table"}, Output: []string{"anchors"}},
+				{OpType: "LSTM", Input: []string{"a"}, Output: []string{"", "state"}}, // an output left out is no value
+				{OpType: "Resize", Input: []string{"table", "", "w"}, Output: []string{"anchors"}},
 				{OpType: "ZipMap", Domain: "ai.onnx.ml", Input: []string{"out"}, Output: []string{"maps"}, Attribute: []*onnxpb.AttributeProto{{Name: "classlabels_int64s", Ints: []int64{0, 7}}}},
 				{OpType: "ZipMap", Domain: "ai.onnx.ml", Input: []string{"out"}, Output: []string{"names"}, Attribute: []*onnxpb.AttributeProto{{Name: "classlabels_strings", Strings: [][]byte{[]byte("cat")}}}},
 			},

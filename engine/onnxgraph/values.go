@@ -77,7 +77,9 @@ func newDependencies(g *onnxpb.GraphProto) *dependencies {
 	}
 	for _, n := range g.GetNode() {
 		for _, out := range n.GetOutput() {
-			d.producer[out] = n
+			if out != "" { // an optional output that is left out
+				d.producer[out] = n
+			}
 		}
 	}
 	return d

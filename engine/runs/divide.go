@@ -14,6 +14,8 @@ type Run struct {
 	Rows  []payload.Row // the rows at these positions, padded
 	sizes []int64       // of the open dimensions
 	equal bool          // no row is padded
+
+	verdict verdict // on running rows with these side inputs together
 }
 
 // Work counts the elements of the inputs of runs.
@@ -28,6 +30,7 @@ type Work struct {
 type Divider struct {
 	inputs []tensor.Spec
 	side   []int        // the inputs that must be equal in a run
+	sides  *Sides       // what is known about their values; nil if all rows with equal ones may run together
 	dims   []tensor.Dim // the open dimensions
 	pad    *Padding
 
@@ -120,7 +123,7 @@ func (d *Divider) runOf(rows []payload.Row, item tensor.Item, n *int) int {
 	}
 	key := d.keys[start:]
 	for r := range *n {
-		if slices.Equal(d.keys[r*width:(r+1)*width], key) && d.sameSide(item, rows[d.runs[r].Index[0]].Item) {
+		if d.runs[r].verdict != alone && slices.Equal(d.keys[r*width:(r+1)*width], key) && d.sameSide(item, rows[d.runs[r].Index[0]].Item) {
 			d.keys = d.keys[:start]
 			return r
 		}
@@ -130,14 +133,25 @@ func (d *Divider) runOf(rows []payload.Row, item tensor.Item, n *int) int {
 	}
 	run := &d.runs[*n]
 	run.Index, run.Rows, run.sizes = run.Index[:0], run.Rows[:0], append(run.sizes[:0], key...)
+	run.verdict = together
+	if d.sides != nil {
+		run.verdict = d.sides.verdict(item)
+	}
 	for j, dim := range d.dims {
-		if d.padded(dim) {
+		switch {
+		case !d.padded(dim):
+		case run.verdict == alone: // padding was verified with other side inputs
+			run.sizes[j] = item[dim.Tensor].Shape[dim.Axis]
+		default:
 			run.sizes[j] = max(key[j]-1, 0) // the bucket; 0 until the longest row is known
 		}
 	}
 	*n++
 	return *n - 1
 }
+
+// unverified reports whether it is unknown if the answers of the run are those of each row alone.
+func (r *Run) unverified() bool { return r.verdict == unknown && (len(r.Rows) > 1 || !r.equal) }
 
 // sameSide reports whether two items have equal side inputs.
 func (d *Divider) sameSide(a, b tensor.Item) bool {

@@ -50,6 +50,10 @@ func cut(t tensor.Tensor, axis int, size int64) tensor.Tensor {
 	}
 	out := tensor.Tensor{Type: t.Type, Shape: slices.Clone(t.Shape)}
 	out.Shape[axis] = size
+	if t.Type == tensor.String {
+		out.Data = cutTexts(t, out.Shape)
+		return out
+	}
 	n := int(tensor.Elements(out.Shape)) * t.Type.Size()
 	if tensor.Elements(t.Shape[:axis]) == 1 {
 		out.Data = t.Data[:n:n]
@@ -57,5 +61,21 @@ func cut(t tensor.Tensor, axis int, size int64) tensor.Tensor {
 	}
 	out.Data = make([]byte, n)
 	copyCorner(out.Data, out.Shape, t.Data, t.Shape)
+	return out
+}
+
+// cutTexts returns the low corner of t, which has texts of different lengths.
+func cutTexts(t tensor.Tensor, shape []int64) []byte {
+	texts, _ := tensor.Texts(t.Data)
+	at := make([]byte, 0, 4*len(texts)) // the position of each text, which all have one length
+	for i := range texts {
+		at = tensor.AppendInt(at, tensor.Int32, int64(i))
+	}
+	kept := make([]byte, 4*tensor.Elements(shape))
+	copyCorner(kept, shape, at, t.Shape)
+	out := []byte{}
+	for i := range len(kept) / 4 {
+		out = tensor.AppendText(out, texts[tensor.IntAt(tensor.Int32, kept, i)])
+	}
 	return out
 }

@@ -6,6 +6,10 @@
 // so that rows of different lengths make one run: all rows of a batch, or those of one
 // bucket. The outputs of padded rows are cut back to the row's own length.
 //
+// A model may mix the rows of a run for one value of its side inputs and not for another. [Sides]
+// remembers which values are right; rows with a new one are answered from single runs and compared
+// by a [Check], which also verifies models when they are opened.
+//
 // A [Divider] does this for one batch at a time and reuses its memory: a batch whose
 // lengths have occurred before allocates nothing but the outputs that are cut inside. A
 // [Session] does it around a session that runs equal shapes, and is safe for concurrent use.

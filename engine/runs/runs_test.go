@@ -251,3 +251,39 @@ func TestDivideAllocatesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestPaddedTexts: outputs with texts are cut by text.
+func TestPaddedTexts(t *testing.T) {
+	spec := []tensor.Spec{{Name: "x", Type: tensor.Int64, Shape: []int64{-1}}}
+	dim := tensor.Dim{Tensor: 0, Axis: 1}
+	pad := &runs.Padding{Fills: []runs.Fill{{Pad: true, Value: 7}}, Cuts: []runs.Cut{{Output: dim}}}
+	s := runs.NewSession(worder{}, spec, nil, pad)
+	in := []payload.Row{{Item: item(1)[:1]}, {Item: item(3)[:1]}}
+	out := make([]payload.Result, 2)
+	if err := s.Run(t.Context(), in, out); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range [][]string{{"1", "10"}, {"1", "2", "3", "10", "20", "30"}} {
+		y := out[i].Outputs[0]
+		if got, _ := tensor.Texts(y.Data); !slices.Equal(got, want) || !slices.Equal(y.Shape, []int64{2, int64(len(want) / 2)}) {
+			t.Errorf("row %d: %q of %v, want %q", i, got, y.Shape, want)
+		}
+	}
+}
+
+// worder answers with the numbers of a row and their tenfold as texts.
+type worder struct{}
+
+func (worder) Run(_ context.Context, in []payload.Row, out []payload.Result) error {
+	for i := range in {
+		x := in[i].Item[0]
+		y := tensor.Tensor{Type: tensor.String, Shape: []int64{2, x.Shape[0]}}
+		for _, times := range []float64{1, 10} {
+			for _, v := range x.Numbers() {
+				y.Data = tensor.AppendText(y.Data, fmt.Sprint(times*v))
+			}
+		}
+		out[i].Outputs = tensor.Item{y}
+	}
+	return nil
+}

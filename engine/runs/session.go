@@ -20,6 +20,7 @@ type Session struct {
 	inputs []tensor.Spec
 	side   []int
 	pad    *Padding
+	sides  *Sides
 
 	mu   sync.Mutex // guards idle
 	idle []*task
@@ -37,6 +38,13 @@ func NewSession(inner Runner, inputs []tensor.Spec, side []int, pad *Padding) *S
 	return &Session{inner: inner, inputs: inputs, side: side, pad: pad}
 }
 
+// Verify makes the session run rows together only if it is known, or found out, that the value of
+// their side inputs allows it. It is called before the first run.
+func (s *Session) Verify(sides *Sides) *Session {
+	s.sides = sides
+	return s
+}
+
 // Run executes a batch, one run after the other. The first run that fails fails the batch.
 func (s *Session) Run(ctx context.Context, in []payload.Row, out []payload.Result) error {
 	return s.RunCounted(ctx, in, out, nil)
@@ -51,11 +59,15 @@ func (s *Session) RunCounted(ctx context.Context, in []payload.Row, out []payloa
 	if count != nil {
 		count(runs, t.divider.Work(runs, in))
 	}
-	if len(runs) == 1 && runs[0].equal {
+	if len(runs) == 1 && runs[0].equal && !runs[0].unverified() {
 		return s.inner.Run(ctx, in, out)
 	}
 	for r := range runs {
-		if err := s.runOne(ctx, t, &runs[r], in, out); err != nil {
+		execute := s.runOne
+		if runs[r].unverified() {
+			execute = s.runVerified
+		}
+		if err := execute(ctx, t, &runs[r], in, out); err != nil {
 			return err
 		}
 	}
@@ -95,7 +107,9 @@ func (s *Session) acquire() *task {
 		s.idle = s.idle[:n-1]
 		return t
 	}
-	return &task{divider: NewDivider(s.inputs, s.side, s.pad)}
+	d := NewDivider(s.inputs, s.side, s.pad)
+	d.sides = s.sides
+	return &task{divider: d}
 }
 
 func (s *Session) release(t *task) {

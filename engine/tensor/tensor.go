@@ -10,6 +10,7 @@ package tensor
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -93,6 +94,10 @@ type Spec struct {
 	Min     float64 `json:"min,omitempty"`
 	Max     float64 `json:"max,omitempty"`
 
+	// MaxSize is the largest size of an open dimension; 0 is no limit. A larger one would end the
+	// process.
+	MaxSize int64 `json:"-"`
+
 	// Usual is the range of made-up values, inside the bounds; nil means that the
 	// type and the name decide. No value is refused for it.
 	Usual *Range `json:"usual,omitempty"`
@@ -161,6 +166,9 @@ func (s Spec) Check(t Tensor) error {
 	}
 	if !Fits(s.Shape, t.Shape) {
 		return fmt.Errorf("input %q: shape %v, expected %v", s.Name, t.Shape, s.Shape)
+	}
+	if s.MaxSize > 0 && len(t.Shape) > 0 && slices.Max(t.Shape) > s.MaxSize {
+		return fmt.Errorf("input %q: shape %v, expected at most %d numbers", s.Name, t.Shape, s.MaxSize)
 	}
 	if t.Type == String {
 		if n, want := Count(t.Type, t.Data), Elements(t.Shape); n != want {

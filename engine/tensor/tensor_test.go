@@ -7,6 +7,16 @@ import (
 	"sweetspot/engine/tensor"
 )
 
+func TestSpecMaxSize(t *testing.T) {
+	s := tensor.Spec{Name: "p", Type: tensor.Uint8, Shape: []int64{-1}, MaxSize: 2}
+	for n, ok := range []bool{true, true, true, false} {
+		err := s.Check(tensor.Tensor{Type: tensor.Uint8, Shape: []int64{int64(n)}, Data: make([]byte, n)})
+		if (err == nil) != ok {
+			t.Errorf("%d numbers: %v", n, err)
+		}
+	}
+}
+
 func TestElements(t *testing.T) {
 	for _, tc := range []struct {
 		shape []int64

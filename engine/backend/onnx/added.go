@@ -1,6 +1,9 @@
 package onnx
 
 import (
+	"fmt"
+	"slices"
+
 	"google.golang.org/protobuf/proto"
 
 	"sweetspot/engine/onnxgraph"
@@ -71,6 +74,45 @@ func appendTo(model []byte, added []addition) ([]byte, error) {
 		return nil, err
 	}
 	return append(model[:len(model):len(model)], more...), nil
+}
+
+// liftInputs gives scalar inputs the shape [1] and another name, and makes scalars of their old name from
+// them. It decodes the whole model, since an input cannot be taken away by appending.
+func liftInputs(model []byte, names []string) ([]byte, error) {
+	var m onnxpb.ModelProto
+	if err := proto.Unmarshal(model, &m); err != nil {
+		return nil, err
+	}
+	g := m.GetGraph()
+	var nodes []*onnxpb.NodeProto
+	for _, name := range names {
+		i := slices.IndexFunc(g.Input, func(v *onnxpb.ValueInfoProto) bool { return v.GetName() == name })
+		if i < 0 {
+			return nil, fmt.Errorf("the graph has no input %q", name)
+		}
+		elem := int32(value(g.Input[i]))
+		one := &onnxpb.TensorShapeProto{Dim: []*onnxpb.TensorShapeProto_Dimension{{Value: &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: 1}}}}
+		g.Input[i] = &onnxpb.ValueInfoProto{Name: prefix + name, Type: &onnxpb.TypeProto{
+			Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: elem, Shape: one}},
+		}}
+		g.Initializer = slices.DeleteFunc(g.Initializer, func(t *onnxpb.TensorProto) bool { return t.GetName() == name }) // its default is the engine's
+		none := &onnxpb.TensorProto{DataType: int32(onnxpb.TensorProto_INT64), Dims: []int64{0}}
+		shape := node("Constant", prefix+name+"/none", nil, &onnxpb.AttributeProto{Name: "value", Type: onnxpb.AttributeProto_TENSOR, T: none})
+		reshape := node("Reshape", name, []string{prefix + name, prefix + name + "/none"})
+		reshape.Name = prefix + name + "/scalar"
+		nodes = append(nodes, shape, reshape)
+	}
+	g.Node = append(nodes, g.Node...)
+	return proto.MarshalOptions{Deterministic: true}.Marshal(&m)
+}
+
+// value is the element type of a tensor, also of an optional one.
+func value(v *onnxpb.ValueInfoProto) onnxgraph.Elem {
+	t := v.GetType()
+	if o := t.GetOptionalType(); o != nil {
+		t = o.GetElemType()
+	}
+	return onnxgraph.Elem(t.GetTensorType().GetElemType())
 }
 
 // toHalf converts FP32 numbers to the 2-byte type typ; those that were of that type before

@@ -2,10 +2,12 @@ package onnx
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
 
 	"sweetspot/engine"
 	"sweetspot/engine/knob"
@@ -333,4 +335,81 @@ func TestFaultyFusionIsTurnedOff(t *testing.T) {
 func conversionNote(r engine.PrecisionReporter) string {
 	_, note := r.ConversionReport()
 	return note
+}
+
+// TestScalarsOfEveryType: the wrapper cannot make scalars in FP16 and of texts, so they get a
+// dimension in the loaded model; those of requests, defaults and constants.
+func TestScalarsOfEveryType(t *testing.T) {
+	half := tensor.Tensor{Type: tensor.Float16, Shape: []int64{}, Data: tensor.AppendFloat16(nil, 3)}
+	text := tensor.Tensor{Type: tensor.String, Shape: []int64{}, Data: tensor.AppendText(nil, "b")}
+	b := builder.New("scalars", 1)
+	x := b.Input("x", float, batchDim, dim(2))
+	k := b.Input("k", onnxpb.TensorProto_FLOAT16)
+	s, name := b.Input("s", onnxpb.TensorProto_STRING, batchDim, dim(2)), b.Input("name", onnxpb.TensorProto_STRING)
+	b.Output("y", b.Op("Mul", []string{x, b.Op("Cast", []string{k}, onnxpb.AttrInt("to", int64(float)))}), float, batchDim, dim(2))
+	b.Output("same", b.Op("Equal", []string{s, name}), onnxpb.TensorProto_BOOL, batchDim, dim(2))
+	b.Output("name", name, onnxpb.TensorProto_STRING)
+	m := modelOf(t, b,
+		[]tensor.Spec{spec("x", tensor.Float32, 2), spec("k", tensor.Float16), spec("s", tensor.String, 2), spec("name", tensor.String)},
+		[]tensor.Spec{spec("y", tensor.Float32, 2), spec("same", tensor.Bool, 2), spec("name", tensor.String)})
+	var decoded onnxpb.ModelProto // Equal of texts is in opset 19
+	if err := proto.Unmarshal(m.Bytes, &decoded); err != nil {
+		t.Fatal(err)
+	}
+	decoded.OpsetImport[0].Version = 19
+	var err error
+	if m.Bytes, err = proto.Marshal(&decoded); err != nil {
+		t.Fatal(err)
+	}
+	m.Unbatched = []string{"k", "name"}
+	texts := func(a, b string) tensor.Tensor {
+		return tensor.Tensor{Type: tensor.String, Shape: []int64{2}, Data: tensor.JoinTexts([]string{a, b})}
+	}
+	bools := func(v ...byte) tensor.Tensor { return tensor.Tensor{Type: tensor.Bool, Shape: []int64{2}, Data: v} }
+	items := []tensor.Item{{floats([]int64{2}, 1, 2), half, texts("a", "b"), text}, {floats([]int64{2}, 3, 4), half, texts("b", "c"), text}}
+	want := []tensor.Item{{floats([]int64{2}, 3, 6), bools(0, 1), text}, {floats([]int64{2}, 9, 12), bools(1, 0), text}}
+	check := func(what string, m *engine.Model, items []tensor.Item) {
+		session := open(t, m, config(2))
+		for n := 1; n <= 2; n++ {
+			for i, got := range run(t, session, items[:n]...) {
+				if diff := cmp.Diff(want[i], tensor.Item(got.Outputs)); diff != "" {
+					t.Errorf("%s: item %d of %d: %s", what, i, n, diff)
+				}
+			}
+		}
+	}
+	check("of requests", m, items)
+	optional := *m
+	optional.Inputs = slices.Clone(m.Inputs)
+	optional.Inputs[1].Optional, optional.Defaults = true, map[string]tensor.Tensor{"k": half}
+	check("a default", &optional, []tensor.Item{{items[0][0], {}, items[0][2], text}, {items[1][0], {}, items[1][2], text}})
+	constant := *m
+	constant.Inputs = []tensor.Spec{m.Inputs[0], m.Inputs[2]}
+	constant.Constants = []engine.Constant{{Name: "k", Tensor: half}, {Name: "name", Tensor: text}}
+	check("constants", &constant, []tensor.Item{{items[0][0], items[0][2]}, {items[1][0], items[1][2]}})
+	probe, err := backend(t).Probe(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer probe.Close()
+	whole, err := probe.Run(t.Context(), []tensor.Tensor{floats([]int64{1, 2}, 1, 2), half, {Type: tensor.String, Shape: []int64{1, 2}, Data: items[0][2].Data}, text})
+	if err != nil || cmp.Diff(want[0][0].Data, whole[0].Data) != "" || cmp.Diff(text, whole[2]) != "" {
+		t.Errorf("probe: %v, %v", whole, err)
+	}
+}
+
+// TestSqueezedOutputs: an output whose batch axis a single item does not have.
+func TestSqueezedOutputs(t *testing.T) {
+	b := builder.New("squeezed", 1)
+	b.Output("y", b.Op("Squeeze", []string{b.Input("x", float, batchDim, dim(1), dim(3))}), float, onnxgraph.Open("A"))
+	m := modelOf(t, b, []tensor.Spec{spec("x", tensor.Float32, 1, 3)}, []tensor.Spec{spec("y", tensor.Float32, -1)})
+	s := open(t, m, config(3))
+	items := samples(m, 3)
+	for _, n := range []int{1, 3, 2, 1} {
+		for i, got := range run(t, s, items[:n]...) {
+			if y := got.Outputs[0]; !cmp.Equal(y.Data, items[i][0].Data) || !cmp.Equal(y.Shape, []int64{3}) {
+				t.Errorf("item %d of %d: %v", i, n, y)
+			}
+		}
+	}
 }

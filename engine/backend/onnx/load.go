@@ -70,10 +70,15 @@ func (b *Backend) modelBytes(m *engine.Model, c knob.Config, p *plan) (data []by
 		if st, err := os.Stat(m.Path); err == nil && st.IsDir() { // the runtime's error would mislead
 			return nil, conversion{}, fmt.Errorf("%s is a folder", m.Path)
 		}
-		if len(p.added) == 0 {
+		if len(p.added) == 0 && len(p.lifted) == 0 {
 			return nil, conversion{}, nil
 		}
 		if data, err = os.ReadFile(m.Path); err != nil {
+			return nil, conversion{}, err
+		}
+	}
+	if len(p.lifted) > 0 {
+		if data, err = liftInputs(data, p.lifted); err != nil {
 			return nil, conversion{}, err
 		}
 	}

@@ -14,6 +14,9 @@
 // which are usable, in a child process, and [Backend.UseGPUs] sets the result. Each session is on one
 // GPU; with several GPUs each worker has a session of its own, and they are divided among the GPUs.
 //
+// [Isolated] probes model files in a child process, because ONNX Runtime ends the process for
+// some; the child calls ServeProbe.
+//
 // With precision fp16, package fp16 converts the model in memory; its inputs and outputs do
 // not change.
 //

@@ -119,9 +119,6 @@ func TestOpenRefuses(t *testing.T) {
 		{"no outputs", change(func(m *engine.Model) { m.Outputs = nil }), 1, "no inputs or no outputs"},
 		{"unknown rank", change(func(m *engine.Model) { m.Inputs = []tensor.Spec{{Name: "x", Type: tensor.Float32}} }), 1, `input "x" has no known rank`},
 		{"no type", change(func(m *engine.Model) { m.Outputs = []tensor.Spec{spec("y", tensor.Invalid, 1)} }), 1, `output "y" has no element type`},
-		{"fp16 scalar", change(func(m *engine.Model) {
-			m.Inputs, m.Unbatched, m.BatchAxis = []tensor.Spec{spec("x", tensor.Float16)}, []string{"x"}, false
-		}), 1, `input "x" is a scalar of type FP16, which this engine does not support`},
 		{"axis", change(func(m *engine.Model) { m.Axes = map[string]int{"x": 2} }), 1, `"x" has the shape [4] and no axis 2`},
 		{"constant of another size", change(func(m *engine.Model) {
 			m.Constants = []engine.Constant{{Name: "k", Tensor: floats([]int64{2}, 1)}}

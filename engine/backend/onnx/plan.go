@@ -31,6 +31,7 @@ type plan struct {
 
 	inNames, outNames []string // of the runtime's values, by slot
 	added             []addition
+	lifted            []string // inputs that get a dimension, see liftInputs
 }
 
 // newPlan makes a plan and checks it for batches of size items.
@@ -82,7 +83,12 @@ func (p *plan) addInputs(m *engine.Model) error {
 			return err
 		}
 		in.slot = i
-		p.inNames = append(p.inNames, in.Name)
+		if in.lifted {
+			p.lifted = append(p.lifted, in.Name)
+			p.inNames = append(p.inNames, prefix+in.Name)
+		} else {
+			p.inNames = append(p.inNames, in.Name)
+		}
 		p.open = p.open || in.size < 0
 		p.itemIn += max(in.size, 0)
 	}

@@ -25,6 +25,10 @@ type tensorPort struct {
 	constant bool
 	follows  []tensor.Dim // where the open dimensions of a constant have their sizes
 
+	// lifted means that the runtime takes the scalar with the shape [1], because the wrapper cannot
+	// make it without dimensions.
+	lifted bool
+
 	slot int // in the runtime's inputs or outputs
 	// flat means that the runtime returns the output in two values, its shape and its
 	// numbers without a shape, because the wrapper cannot take it otherwise.
@@ -72,9 +76,7 @@ func (p *tensorPort) checkInput() error {
 	if p.fill != nil && int64(len(p.fill)) != want {
 		return fmt.Errorf("%q has %d bytes of a constant or default value, want %d", p.Name, len(p.fill), want)
 	}
-	if p.isScalar() && (p.isHalf() || p.isText()) {
-		return fmt.Errorf("%q is a scalar of type %s, which this engine does not support; export it with the shape [1]", p.Name, p.Type)
-	}
+	p.lifted = p.isScalar() && (p.isHalf() || p.isText())
 	return nil
 }
 
@@ -102,7 +104,9 @@ func newOutput(s tensor.Spec, m *engine.Model) (tensorPort, error) {
 
 // isScalar reports whether the tensor has no dimensions; the wrapper has another type for
 // these.
-func (p *tensorPort) isScalar() bool { return !p.batched && p.Shape != nil && len(p.Shape) == 0 }
+func (p *tensorPort) isScalar() bool {
+	return !p.batched && p.Shape != nil && len(p.Shape) == 0 && !p.lifted
+}
 
 // isHalf reports whether the element type is one for which the wrapper cannot make values.
 func (p *tensorPort) isHalf() bool { return p.Type == tensor.Float16 || p.Type == tensor.BFloat16 }
@@ -116,6 +120,9 @@ func (p *tensorPort) shape(n int) ort.Shape { return p.withAxis(p.Shape, n) }
 // withAxis returns the shape of an item with the batch axis for n items.
 func (p *tensorPort) withAxis(shape []int64, n int) ort.Shape {
 	out := make(ort.Shape, 0, len(shape)+1)
+	if p.lifted {
+		return append(out, 1)
+	}
 	if !p.batched {
 		return append(out, shape...)
 	}

@@ -35,7 +35,9 @@ func (b *Backend) Probe(ctx context.Context, m *engine.Model) (engine.Probe, err
 	p.model.Unbatched = nil
 	for i := range p.model.Inputs {
 		in := &p.model.Inputs[i]
-		in.Shape, in.Optional = []int64{0}, false // each run has its own shape
+		if in.Optional = false; in.Shape == nil || len(in.Shape) > 0 || in.Type != tensor.Float16 && in.Type != tensor.BFloat16 && in.Type != tensor.String {
+			in.Shape = []int64{0} // each run has its own shape
+		}
 		p.model.Unbatched = append(p.model.Unbatched, in.Name)
 	}
 	for i := range p.model.Outputs {
@@ -124,6 +126,9 @@ func (p *probe) inputs(in []tensor.Tensor) ([]ort.Value, error) {
 			data = make([]byte, 1) // the wrapper needs a byte even for no elements
 		}
 		var err error
+		if p.plan.in[i].lifted {
+			t.Shape = []int64{1}
+		}
 		if port := &p.plan.in[i]; port.isText() {
 			var texts []string
 			if texts, err = textsOf(t.Data); err == nil {

@@ -50,7 +50,8 @@ func (st *state) splitOutputs(rows []payload.Row, results []payload.Result) erro
 // split gives each of n items its part of one output; their tensors are width apart in out.
 func (st *state) split(p *tensorPort, n int, shape []int64, data []byte, out tensor.Item, width int) error {
 	hasAxis := p.batched && len(shape) > p.axis && shape[p.axis] == int64(n)
-	if p.batched && !hasAxis && st.plan.batch {
+	bare := n == 1 && p.Shape != nil && len(shape) == len(p.Shape) // the model has squeezed the axis of 1
+	if p.batched && !hasAxis && !bare && st.plan.batch {
 		return fmt.Errorf("outputs have no batch dimension: %s is %v for %s; --no-batch serves the model without one", p.Name, shape, count(n, "item"))
 	}
 	if hasAxis {

@@ -1,4 +1,4 @@
-package catalog
+package runs
 
 import (
 	"encoding/binary"
@@ -51,12 +51,12 @@ func TestDistance(t *testing.T) {
 		{"shapes", f32(1, 2), column, inf64},
 	}
 	for _, tc := range tests {
-		got := distance(tensor.Item{tc.a}, tensor.Item{tc.b})
+		got := Distance(tensor.Item{tc.a}, tensor.Item{tc.b})
 		if !(got == tc.want || math.Abs(got-tc.want) <= tc.want/10) {
 			t.Errorf("%s: distance = %v, want %v", tc.name, got, tc.want)
 		}
 	}
-	if got := distance(tensor.Item{f32(1)}, nil); !math.IsInf(got, 1) {
+	if got := Distance(tensor.Item{f32(1)}, nil); !math.IsInf(got, 1) {
 		t.Errorf("distance to nothing = %v", got)
 	}
 }

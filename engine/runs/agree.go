@@ -1,4 +1,4 @@
-package catalog
+package runs
 
 import (
 	"bytes"
@@ -9,14 +9,14 @@ import (
 )
 
 // An item's outputs in a batch agree with those of the item alone if integers are equal and
-// floats differ by at most agreeTolerance of the largest number of their tensor. A runtime
+// floats differ by at most AgreeTolerance of the largest number of their tensor. A runtime
 // may use other kernels for a batch, which add in another order: a sum of large numbers that
-// nearly cancel then differs by more. Such a difference, up to kernelTolerance, is accepted
+// nearly cancel then differs by more. Such a difference, up to KernelTolerance, is accepted
 // if it is a tenth or less of the difference to the other item, and if it does not depend on
 // the other items of the batch.
 const (
-	agreeTolerance  = 1e-3
-	kernelTolerance = 2e-2
+	AgreeTolerance  = 1e-3
+	KernelTolerance = 2e-2
 )
 
 // In batches of the same size, the same kernels compute an item's outputs, so that they may
@@ -27,10 +27,10 @@ const (
 	partnerFloor     = 1e-6
 )
 
-// distance returns how far apart the outputs of two runs are: the largest difference of two
+// Distance returns how far apart the outputs of two runs are: the largest difference of two
 // floats relative to the largest number of their tensor. It is infinite if integers, shapes
 // or types differ, or if only one of two numbers is finite.
-func distance(a, b tensor.Item) float64 {
+func Distance(a, b tensor.Item) float64 {
 	if len(a) != len(b) {
 		return math.Inf(1)
 	}
