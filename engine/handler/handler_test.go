@@ -64,6 +64,11 @@ func parts(fields ...string) string {
 	return b.String() + "--b--\r\n"
 }
 
+// part writes the body of a form with one part called x, which has this header.
+func part(header, content string) string {
+	return "--b\r\nContent-Disposition: form-data; name=\"x\"\r\n" + header + "\r\n\r\n" + content + "\r\n--b--\r\n"
+}
+
 func TestDecode(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	none := []tensor.Spec{spec("x", tensor.Float32, 2, 0, 3)}
@@ -122,6 +127,7 @@ func TestDecode(t *testing.T) {
 		{"bytes shape with batch", "application/octet-stream; shape=1x2x2", string(floats(1, 2, 3, 4)), open2, square},
 		{"form", form, parts("mask=[1,0]", "ids="+string(longs(5, 6))), text, both},
 		{"form of one", form, parts("data=[1,2,3,4]"), one, four},
+		{"form part as it is", form, part("Content-Transfer-Encoding: Binary\r\nContent-Encoding: identity", "[1,2,3,4]"), one, four},
 		{"bools", "application/json", "[true,false,1]", []tensor.Spec{spec("b", tensor.Bool, 3)}, tensor.Item{value(tensor.Bool, []byte{1, 0, 1}, 3)}},
 		{"small ints", "application/json", "[-128,127]", []tensor.Spec{spec("b", tensor.Int8, 2)}, tensor.Item{value(tensor.Int8, []byte{0x80, 0x7f}, 2)}},
 		{"largest", "application/json", "[18446744073709551615]", []tensor.Spec{spec("b", tensor.Uint64, 1)}, tensor.Item{value(tensor.Uint64, longs(-1), 1)}},
@@ -197,6 +203,9 @@ func TestDecodeErrors(t *testing.T) {
 		{"no boundary", "multipart/form-data", "x", one, "content type multipart/form-data has no boundary; let the client library write it"},
 		{"form part", form, parts("ids=[1]", "nope=[1]"), text, `unknown input "nope", the model takes ids, mask` + sendText},
 		{"form cut off", form, "--b\r\nContent-Disposition: form-data; name=\"ids\"\r\n\r\n[1]", text, `input "ids": unexpected EOF`},
+		{"form part in base64", form, part("Content-Transfer-Encoding: base64", "AACAPwAAAEAAAEBAAACAQA=="), one, `input "x": its Content-Transfer-Encoding "base64" is not supported; send the part as it is`},
+		{"form part in quoted-printable", form, part("Content-Transfer-Encoding: Quoted-Printable", "[1,2,3,4]"), one, `input "x": its Content-Transfer-Encoding "quoted-printable" is not supported; send the part as it is`},
+		{"compressed form part", form, part("Content-Encoding: gzip", string(floats(1, 2, 3, 4))), one, `input "x": its Content-Encoding "gzip" is not supported; send the part as it is`},
 		{"image", "image/jpeg", "\xff\xd8\xff", one, `input "x" is not an image: x FP32 [4]` + sendFour},
 	}
 	for _, tt := range tests {

@@ -68,9 +68,6 @@ const wholeBody = -1
 
 // headLength reads the header with the length of the JSON; wholeBody if there is none.
 func headLength(r *http.Request) (int, error) {
-	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return 0, wire.Errorf(http.StatusUnsupportedMediaType, wire.BadRequest, "Content-Encoding %q is not supported; send the body as it is", e)
-	}
 	text := r.Header.Get(protocol.HeaderLength)
 	if text == "" {
 		return wholeBody, nil
