@@ -59,6 +59,9 @@ func (d decoder) decode(contentType string, body []byte) (tensor.Item, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; %s", err, d.hint())
 	}
+	if err := checkCharset(e, params, body); err != nil {
+		return nil, err
+	}
 	if len(body) == 0 && !(d.alone() && (isExact(d.inputs[0], 0) || params["shape"] != "")) {
 		return nil, fmt.Errorf("empty body; %s", d.hint())
 	}

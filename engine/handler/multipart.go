@@ -47,6 +47,9 @@ func (b *itemBuilder) addPart(part *multipart.Part) error {
 		return fmt.Errorf("input %q: %v", spec.Name, err)
 	}
 	e, params, err := partEncoding(part)
+	if err == nil {
+		err = checkCharset(e, params, data)
+	}
 	switch {
 	case err != nil:
 		return fmt.Errorf("input %q: %w; %s", spec.Name, err, b.hintOne(spec))

@@ -2,7 +2,6 @@ package handler
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -71,19 +70,27 @@ func (s *scanner) expectEnd() error {
 
 // readString reads a string.
 func (s *scanner) readString() (string, error) {
+	token, err := s.stringToken()
+	if err != nil {
+		return "", err
+	}
+	text, err := unquote(token)
+	if err != nil {
+		return "", s.errorf("%v", err)
+	}
+	return text, nil
+}
+
+// stringToken reads a string with its quotes and escapes.
+func (s *scanner) stringToken() ([]byte, error) {
 	if s.peek() != '"' {
-		return "", s.errorf("%s, expected a string", s.describeNext())
+		return nil, s.errorf("%s, expected a string", s.describeNext())
 	}
 	start := s.i
 	if err := s.skipString(); err != nil {
-		return "", err
+		return nil, err
 	}
-	token := s.b[start:s.i]
-	var out string
-	if err := json.Unmarshal(token, &out); err != nil {
-		return "", s.errorf("string: %v", err)
-	}
-	return out, nil
+	return s.b[start:s.i], nil
 }
 
 // skipString skips a string; its opening quote is the next byte.

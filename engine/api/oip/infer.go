@@ -8,6 +8,7 @@ import (
 	"sweetspot/engine/api/inference"
 	"sweetspot/engine/api/predict"
 	"sweetspot/engine/api/wire"
+	"sweetspot/engine/handler"
 	protocol "sweetspot/engine/oip"
 	"sweetspot/engine/payload"
 )
@@ -52,6 +53,9 @@ func (h *Handler) inferWith(b *buffers, w http.ResponseWriter, r *http.Request, 
 	}
 	if b.body, err = wire.ReadBody(w, r, b.body[:0], h.limits.Of(&b.Prediction), &b.memory); err != nil {
 		return true, err
+	}
+	if err := handler.CheckCharset(r.Header.Get("Content-Type"), b.body); err != nil {
+		return true, wire.Errorf(http.StatusBadRequest, wire.BadRequest, "%v", err)
 	}
 	b.Use(&b.exchange)
 	reply, reusable, err := b.Run(r.Context(), payload.Body{Data: b.body}, predict.Options{Memory: &b.memory})
