@@ -30,6 +30,9 @@ func (d decoder) hint() string {
 
 func (d decoder) hintOne(s tensor.Spec) string {
 	text := fmt.Sprintf("send %s as %s", exampleArray(s), TypeJSON)
+	if isOneText(s) {
+		return text + ", or the text itself as text/plain"
+	}
 	if s.Type == tensor.String {
 		return text
 	}

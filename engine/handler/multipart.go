@@ -58,8 +58,8 @@ func (b *itemBuilder) addPart(part *multipart.Part) error {
 	case e == jsonEncoding:
 		return b.readWhole(i, data)
 	case mayBeJSON(e, data, spec):
-		if err = b.readWhole(i, data); err == nil {
-			return nil
+		if err = b.readWhole(i, data); err == nil || isOneText(spec) {
+			return err
 		}
 	}
 	t, notRaw := b.decodeBinary(e, params["shape"], data, spec)

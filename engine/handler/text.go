@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -120,6 +121,48 @@ func isASCII(b []byte) bool {
 		}
 	}
 	return true
+}
+
+// isOneText reports whether the value of an input is exactly one text, which needs no length
+// before it and no quotes.
+func isOneText(s tensor.Spec) bool { return s.Type == tensor.String && tensor.Elements(s.Shape) == 1 }
+
+// isQuoted reports whether data of an encoding are JSON with texts, and not the text itself.
+func isQuoted(e encoding, data []byte) bool {
+	switch (&scanner{b: data}).peek() {
+	case '[', '{':
+		return json.Valid(data)
+	case '"':
+		return e == textEncoding && json.Valid(data)
+	}
+	return false
+}
+
+// decodeText decodes data that are not marked as raw and not JSON for an input of one text: that
+// text, or a raw one with its length before it. The length has a NUL, which no text has.
+func (d decoder) decodeText(data []byte, s tensor.Spec) (tensor.Tensor, error) {
+	if t, err := d.decodeRaw("", data, s); err == nil {
+		return t, nil
+	}
+	if !utf8.Valid(data) {
+		return tensor.Tensor{}, fmt.Errorf("input %q: the text is not UTF-8; %s", s.Name, d.hintOne(s))
+	}
+	return tensor.Tensor{Type: tensor.String, Shape: s.Shape, Data: tensor.AppendText(nil, string(data))}, nil
+}
+
+// checkBareText refuses a body of the type of fields that may be one text or something else: a
+// field whose name is no input, or a text with the escapes of fields, which only some clients
+// write. Clients such as curl give this type to every body.
+func (d decoder) checkBareText(contentType string, body []byte) error {
+	if !d.alone() || !isOneText(d.inputs[0]) || !isFieldsType(contentType) || isQuoted(textEncoding, body) {
+		return nil
+	}
+	plain, err := url.QueryUnescape(string(body))
+	name, _, isField := strings.Cut(plain, "=")
+	if err == nil && (plain != string(body) || isField && isFieldName(name)) {
+		return fmt.Errorf("the body may be a text or the fields of a form; send it as text/plain, or as %s=TEXT", d.inputs[0].Name)
+	}
+	return nil
 }
 
 // checkTextOutputs reports the first text that JSON cannot have. encoding/json would replace its
