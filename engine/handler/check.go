@@ -47,6 +47,29 @@ func checkNUL(s tensor.Spec, t tensor.Tensor) error {
 	return nil
 }
 
+// CheckSizes reports the first two dimensions of one name that have different sizes in item. It
+// explains why a model has failed and is no reason to refuse an item: some exporters give
+// unrelated dimensions one name, such as those of the two texts of a dual encoder, and a
+// dimension of size 1 may be broadcast.
+func CheckSizes(inputs []tensor.Spec, item tensor.Item) error {
+	for _, l := range tensor.Lengths(inputs) {
+		first := -1
+		for k, d := range l.Dims {
+			switch {
+			case item[d.Tensor].IsZero():
+			case first < 0:
+				first = k
+			default:
+				f := l.Dims[first]
+				if a, b := item[f.Tensor].Shape[f.Axis], item[d.Tensor].Shape[d.Axis]; a != b {
+					return fmt.Errorf("the dimension %q has the size %d in the input %q and %d in the input %q", l.Name, a, inputs[f.Tensor].Name, b, inputs[d.Tensor].Name)
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // firstOutside returns the index of the first value outside low..high, or -1.
 func firstOutside(t tensor.Tensor, low, high float64) int {
 	for i := range len(t.Data) / t.Type.Size() {

@@ -237,3 +237,25 @@ func TestDecodeErrors(t *testing.T) {
 		})
 	}
 }
+
+func TestCheckSizes(t *testing.T) {
+	a, b := spec("a", tensor.Float32, -1, 4), spec("b", tensor.Float32, 2, -1)
+	a.Dims, b.Dims = []string{"L", ""}, []string{"", "L"}
+	other := spec("c", tensor.Float32, -1)
+	inputs := []tensor.Spec{a, b, other}
+	item := func(a, b int64) tensor.Item {
+		return tensor.Item{{Type: tensor.Float32, Shape: []int64{a, 4}}, {Type: tensor.Float32, Shape: []int64{2, b}}, {Type: tensor.Float32, Shape: []int64{9}}}
+	}
+	if err := handler.CheckSizes(inputs, item(3, 3)); err != nil {
+		t.Error(err)
+	}
+	const want = `the dimension "L" has the size 3 in the input "a" and 2 in the input "b"`
+	if err := handler.CheckSizes(inputs, item(3, 2)); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	without := item(3, 2)
+	without[0] = tensor.Tensor{}
+	if err := handler.CheckSizes(inputs, without); err != nil {
+		t.Errorf("without a: %v", err)
+	}
+}

@@ -193,9 +193,25 @@ func (p *Prediction) Run(ctx context.Context, b payload.Body, o Options) (r Repl
 	a, t, err := ticket.Do(ctx, p.request, p.out[:0])
 	r.Timing.Timing = t
 	if err != nil {
-		return Reply{}, !mayStillRead(err), engineError(name, err)
+		return Reply{}, !mayStillRead(err), p.runError(name, err)
 	}
 	return p.reply(r, a)
+}
+
+// runError converts the error of a run. If the model has failed for a request whose sizes do not
+// belong together, it is the caller's fault.
+func (p *Prediction) runError(name string, err error) error {
+	out := engineError(name, err)
+	e, ok := errors.AsType[*Error](out)
+	if !ok || e.Kind != Failed || e.Status != 0 || errors.Is(err, engine.ErrSessionLost) {
+		return out
+	}
+	for _, item := range p.request.Items {
+		if sizes := handler.CheckSizes(p.service.Model().Inputs, item); sizes != nil {
+			return &Error{Kind: BadInput, Message: fmt.Sprintf("%v, and the model fails with that: %v", sizes, err), err: err}
+		}
+	}
+	return out
 }
 
 // decode decodes the body to the request. It reserves the estimated memory of decoding, and

@@ -90,6 +90,57 @@ func TestErrors(t *testing.T) {
 	})
 }
 
+// adder is a backend that fails if its inputs have different sizes, unless the first is small.
+type adder struct{ echo }
+
+func (adder) Open(context.Context, *engine.Model, knob.Config) (engine.Session, error) {
+	return adder{}, nil
+}
+
+func (adder) Run(ctx context.Context, in []payload.Row, out []payload.Result) error {
+	for _, r := range in {
+		a, b := r.Item[0].Shape[0], r.Item[1].Shape[0]
+		if a != b && a > 2 || b == 9 {
+			return errors.New("no broadcast")
+		}
+	}
+	return echo{}.Run(ctx, in, out)
+}
+
+// A model that fails with sizes of one name that differ is not to blame; a model that takes them
+// is not disturbed.
+func TestSizesOfOneName(t *testing.T) {
+	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"adder": adder{}}, Cores: 1})
+	defer func() { _ = e.Close(context.WithoutCancel(t.Context())) }()
+	in := func(name string) tensor.Spec {
+		return tensor.Spec{Name: name, Type: tensor.Float32, Shape: []int64{-1}, Dims: []string{"L"}}
+	}
+	both := []tensor.Spec{in("a"), in("b")}
+	if err := e.Load(t.Context(), &engine.Model{Name: "m", Version: "1.0", Backend: "adder", BatchAxis: true, Inputs: both, Outputs: both}, config(1)); err != nil {
+		t.Fatal(err)
+	}
+	s := predict.New(e)
+	for _, tt := range []struct {
+		body string
+		kind predict.Kind
+		want string // "" is an answer
+	}{
+		{`{"a":[1,2,3],"b":[1,2,3]}`, 0, ""},
+		{`{"a":[1],"b":[1,2,3]}`, 0, ""},
+		{`{"a":[1,2,3],"b":[1,2]}`, predict.BadInput, `the dimension "L" has the size 3 in the input "a" and 2 in the input "b", and the model fails with that: no broadcast`},
+		{`{"a":[1,2,3,4,5,6,7,8,9],"b":[1,2,3,4,5,6,7,8,9]}`, predict.Failed, "Prediction failed: no broadcast"},
+	} {
+		var p predict.Prediction
+		err := s.Begin(&p, "m", "", "")
+		if err == nil {
+			_, _, err = p.Run(t.Context(), payload.Body{Type: "application/json", Data: []byte(tt.body)}, predict.Options{})
+		}
+		if e, ok := errors.AsType[*predict.Error](err); ok != (tt.want != "") || ok && (e.Kind != tt.kind || e.Message != tt.want) {
+			t.Errorf("%s: %v, want kind %d with %q", tt.body, err, tt.kind, tt.want)
+		}
+	}
+}
+
 // A full queue refuses a request before its body is decoded, even if the body is invalid.
 func TestFullQueueRefusesBeforeDecoding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
