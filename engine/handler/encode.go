@@ -12,7 +12,8 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// ErrNotAcceptable is wrapped by Negotiate's errors.
+// ErrNotAcceptable is wrapped by Negotiate's errors, and by those of Encode about an answer that
+// only another format can have.
 var ErrNotAcceptable = errors.New("no acceptable format of the answer")
 
 // Format is the format of an answer.

@@ -55,6 +55,9 @@ func exampleArray(s tensor.Spec) string {
 	if len(s.Shape) == 0 {
 		return "a number"
 	}
+	if isOneText(s) {
+		return fmt.Sprintf(`["a"] (shape %v)`, s.Shape)
+	}
 	one, two := "0.1", "0.2"
 	switch {
 	case s.Type == tensor.String:

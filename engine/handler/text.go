@@ -166,7 +166,8 @@ func (d decoder) checkBareText(contentType string, body []byte) error {
 }
 
 // checkTextOutputs reports the first text that JSON cannot have. encoding/json would replace its
-// bytes, so that the caller would get another text than the model returned.
+// bytes, so that the caller would get another text than the model returned. The error wraps
+// ErrNotAcceptable.
 func checkTextOutputs(outputs []tensor.Spec, item tensor.Item) error {
 	for i, t := range item {
 		if t.Type != tensor.String {
@@ -175,7 +176,7 @@ func checkTextOutputs(outputs []tensor.Spec, item tensor.Item) error {
 		texts, _ := tensor.Texts(t.Data)
 		for k, text := range texts {
 			if !utf8.ValidString(text) {
-				return fmt.Errorf("output %q: text %d is not UTF-8, which JSON cannot have; ask for bytes, with Accept: %s", outputs[i].Name, k, TypeRaw)
+				return fmt.Errorf("%w: text %d of the output %q is not UTF-8, which JSON cannot have; ask for bytes, with Accept: %s", ErrNotAcceptable, k, outputs[i].Name, TypeRaw)
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package handler_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -168,7 +169,7 @@ func TestTextsInAnswers(t *testing.T) {
 	h := handler.NewTensors(textsOf(1), textsOf(1))
 	bad := tensor.Item{{Type: tensor.String, Shape: []int64{1}, Data: tensor.JoinTexts([]string{"a\xff"})}}
 	for _, items := range [][]tensor.Item{{bad}, {bad, bad}} {
-		if b, err := h.Encode(nil, payload.Format(handler.JSON), payload.Answer{Items: items}); err == nil || !strings.Contains(err.Error(), "Accept: application/octet-stream") {
+		if b, err := h.Encode(nil, payload.Format(handler.JSON), payload.Answer{Items: items}); !errors.Is(err, handler.ErrNotAcceptable) || !strings.Contains(err.Error(), "Accept: application/octet-stream") {
 			t.Errorf("Encode(%d items) = %q, %v", len(items), b.Data, err)
 		}
 	}

@@ -252,6 +252,9 @@ func (p *Prediction) reply(r Reply, a payload.Answer) (Reply, bool, error) {
 	r.Timing.Encode = time.Since(start)
 	clear(p.out) // let the outputs be collected
 	p.service.Observe(r.Timing.Decode, r.Timing.Encode)
+	if errors.Is(err, handler.ErrNotAcceptable) {
+		return Reply{}, true, errorf(NotAcceptable, "%v", err)
+	}
 	if err != nil {
 		return Reply{}, true, fmt.Errorf("encode: %w", err)
 	}

@@ -90,6 +90,28 @@ func TestErrors(t *testing.T) {
 	})
 }
 
+// An answer that JSON cannot have is there as bytes.
+func TestTextsThatAreNotUTF8(t *testing.T) {
+	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"echo": echo{}}, Cores: 1})
+	defer func() { _ = e.Close(context.WithoutCancel(t.Context())) }()
+	one := []tensor.Spec{{Name: "s", Type: tensor.String, Shape: []int64{1}}}
+	if err := e.Load(t.Context(), &engine.Model{Name: "m", Version: "1.0", Backend: "echo", BatchAxis: true, Inputs: one, Outputs: one}, config(1)); err != nil {
+		t.Fatal(err)
+	}
+	s, body := predict.New(e), payload.Body{Type: "application/octet-stream", Data: tensor.JoinTexts([]string{"a\xff"})}
+	for accept, kind := range map[string]predict.Kind{"": predict.NotAcceptable, "application/octet-stream": 0} {
+		var p predict.Prediction
+		if err := s.Begin(&p, "m", "", accept); err != nil {
+			t.Fatal(err)
+		}
+		r, reusable, err := p.Run(t.Context(), body, predict.Options{})
+		e, failed := errors.AsType[*predict.Error](err)
+		if !reusable || failed && e.Kind != kind || failed == (kind == 0) || !failed && string(r.Body) != string(body.Data) {
+			t.Errorf("accepting %q: %q, %v", accept, r.Body, err)
+		}
+	}
+}
+
 // adder is a backend that fails if its inputs have different sizes, unless the first is small.
 type adder struct{ echo }
 
