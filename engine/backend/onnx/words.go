@@ -172,7 +172,7 @@ func withoutCode(text string) string {
 
 // signature matches the beginning of a C++ function's whole signature; elsewhere the runtime
 // writes only its name.
-var signature = regexp.MustCompile(`^(?:(?:static|virtual|inline|constexpr|const|void|bool|int|unsigned|long|float|double|char|auto|size_t|u?int\d+_t)\b|[^\s(]*::)`)
+var signature = regexp.MustCompile(`^(?:(?:static|virtual|inline|constexpr|const|void|bool|int|unsigned|long|float|double|char|auto|size_t|u?int\d+_t)\b|[^\s(]*::|\w+[*&]? [^\s(]*::)`)
 
 // afterSignature returns the text after the C++ function at its beginning, which is its
 // signature or one word.
