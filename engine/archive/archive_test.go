@@ -266,7 +266,7 @@ func TestManifestNumbers(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(dir, "MAR-INF"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	const manifest = `{"createdOn": 20261201, "archiverVersion": 0.12, "extra": [1], "model": {"modelName": 3, "modelVersion": 2.0, "serializedFile": null, "more": {"a": 1}}}`
+	const manifest = "\ufeff" + `{"createdOn": 20261201, "archiverVersion": 0.12, "extra": [1], "model": {"modelName": 3, "modelVersion": 2.0, "serializedFile": null, "more": {"a": 1}}}`
 	if err := os.WriteFile(filepath.Join(dir, archive.ManifestFile), []byte(manifest), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 // parse reads the JSON of a manifest. A number is as good as its text, such as a modelVersion of
 // 2.0: TorchServe reads it so.
 func (m *Manifest) parse(text []byte) error {
-	d := json.NewDecoder(bytes.NewReader(text))
+	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff")))) // editors on Windows write it
 	d.UseNumber()
 	var all any
 	if err := d.Decode(&all); err != nil {
