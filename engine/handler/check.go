@@ -47,16 +47,17 @@ func checkNUL(s tensor.Spec, t tensor.Tensor) error {
 	return nil
 }
 
-// CheckSizes reports the first two dimensions of one name that have different sizes in item. It
-// explains why a model has failed and is no reason to refuse an item: some exporters give
-// unrelated dimensions one name, such as those of the two texts of a dual encoder, and a
-// dimension of size 1 may be broadcast.
-func CheckSizes(inputs []tensor.Spec, item tensor.Item) error {
+// CheckSizes reports the first two dimensions of one name that have different sizes in item,
+// among the inputs at the positions that which is true of. It explains why a model has failed, and
+// is no reason to refuse an item that runs alone: some exporters give unrelated dimensions one
+// name, such as those of the two texts of a dual encoder, and a dimension of size 1 may be
+// broadcast.
+func CheckSizes(inputs []tensor.Spec, item tensor.Item, which func(input int) bool) error {
 	for _, l := range tensor.Lengths(inputs) {
 		first := -1
 		for k, d := range l.Dims {
 			switch {
-			case item[d.Tensor].IsZero():
+			case item[d.Tensor].IsZero() || !which(d.Tensor):
 			case first < 0:
 				first = k
 			default:

@@ -246,16 +246,20 @@ func TestCheckSizes(t *testing.T) {
 	item := func(a, b int64) tensor.Item {
 		return tensor.Item{{Type: tensor.Float32, Shape: []int64{a, 4}}, {Type: tensor.Float32, Shape: []int64{2, b}}, {Type: tensor.Float32, Shape: []int64{9}}}
 	}
-	if err := handler.CheckSizes(inputs, item(3, 3)); err != nil {
+	all := func(int) bool { return true }
+	if err := handler.CheckSizes(inputs, item(3, 3), all); err != nil {
 		t.Error(err)
 	}
 	const want = `the dimension "L" has the size 3 in the input "a" and 2 in the input "b"`
-	if err := handler.CheckSizes(inputs, item(3, 2)); err == nil || err.Error() != want {
+	if err := handler.CheckSizes(inputs, item(3, 2), all); err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
+	}
+	if err := handler.CheckSizes(inputs, item(3, 2), func(i int) bool { return i != 1 }); err != nil {
+		t.Errorf("without b: %v", err)
 	}
 	without := item(3, 2)
 	without[0] = tensor.Tensor{}
-	if err := handler.CheckSizes(inputs, without); err != nil {
+	if err := handler.CheckSizes(inputs, without, all); err != nil {
 		t.Errorf("without a: %v", err)
 	}
 }

@@ -207,7 +207,7 @@ func (p *Prediction) runError(name string, err error) error {
 		return out
 	}
 	for _, item := range p.request.Items {
-		if sizes := handler.CheckSizes(p.service.Model().Inputs, item); sizes != nil {
+		if sizes := handler.CheckSizes(p.service.Model().Inputs, item, func(int) bool { return true }); sizes != nil {
 			return &Error{Kind: BadInput, Message: fmt.Sprintf("%v, and the model fails with that: %v", sizes, err), err: err}
 		}
 	}
@@ -228,8 +228,27 @@ func (p *Prediction) decode(b payload.Body, m Memory) error {
 		return errorf(BadInput, "%v", err)
 	}
 	p.in = p.request.Items
+	if err := p.checkPadded(); err != nil {
+		return err
+	}
 	if m != nil {
 		m.Free(max(0, decodedSize-p.request.Bytes()))
+	}
+	return nil
+}
+
+// checkPadded refuses a row that has different sizes in the padded dimensions of one name.
+// Padding has been tried with equal ones, and in a batch it would give both the same
+// size: the answer would depend on the other rows.
+func (p *Prediction) checkPadded() error {
+	m := p.service.Model()
+	if m.Padding == nil {
+		return nil
+	}
+	for _, item := range p.request.Items {
+		if err := handler.CheckSizes(m.Inputs, item, func(i int) bool { return m.Padding.Fills[i].Pad }); err != nil {
+			return errorf(BadInput, "%v; they are padded together, so send one size", err)
+		}
 	}
 	return nil
 }

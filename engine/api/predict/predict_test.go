@@ -14,6 +14,7 @@ import (
 	"sweetspot/engine/enginetest"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/payload"
+	"sweetspot/engine/runs"
 	"sweetspot/engine/tensor"
 )
 
@@ -159,6 +160,38 @@ func TestSizesOfOneName(t *testing.T) {
 		}
 		if e, ok := errors.AsType[*predict.Error](err); ok != (tt.want != "") || ok && (e.Kind != tt.kind || e.Message != tt.want) {
 			t.Errorf("%s: %v, want kind %d with %q", tt.body, err, tt.kind, tt.want)
+		}
+	}
+}
+
+// In a padded model, sizes of one name are equal before it runs: in a batch they would become so,
+// and alone not.
+func TestSizesOfPaddedInputs(t *testing.T) {
+	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"echo": echo{}}, Cores: 1})
+	defer func() { _ = e.Close(context.WithoutCancel(t.Context())) }()
+	in := func(name, dim string) tensor.Spec {
+		return tensor.Spec{Name: name, Type: tensor.Int64, Shape: []int64{-1}, Dims: []string{dim}}
+	}
+	inputs := []tensor.Spec{in("ids", "L"), in("mask", "L"), in("a", "K"), in("b", "K")}
+	m := &engine.Model{
+		Name: "m", Version: "1.0", Backend: "echo", BatchAxis: true, Inputs: inputs, Outputs: inputs,
+		Padding: &runs.Padding{Fills: []runs.Fill{{Pad: true}, {Pad: true}, {}, {}}},
+	}
+	if err := e.Load(t.Context(), m, config(1)); err != nil {
+		t.Fatal(err)
+	}
+	s := predict.New(e)
+	for body, want := range map[string]string{
+		`{"ids":[1,2],"mask":[1,1],"a":[1],"b":[1,2]}`: "",
+		`{"ids":[1,2],"mask":[1],"a":[1],"b":[1]}`:     `the dimension "L" has the size 2 in the input "ids" and 1 in the input "mask"; they are padded together, so send one size`,
+	} {
+		var p predict.Prediction
+		err := s.Begin(&p, "m", "", "")
+		if err == nil {
+			_, _, err = p.Run(t.Context(), payload.Body{Type: "application/json", Data: []byte(body)}, predict.Options{})
+		}
+		if e, ok := errors.AsType[*predict.Error](err); ok != (want != "") || ok && (e.Kind != predict.BadInput || e.Message != want) {
+			t.Errorf("%s: %v, want %q", body, err, want)
 		}
 	}
 }
