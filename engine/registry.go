@@ -264,7 +264,11 @@ func (s *ModelService) finishLoading(err error) error {
 	defer s.mu.Unlock()
 	switch {
 	case s.state != Loading: // unloaded meanwhile
-		err = errors.Join(err, ErrClosed)
+		if err == nil || errors.Is(err, context.Canceled) { // which says no more
+			err = ErrClosed
+		} else {
+			err = fmt.Errorf("%w: %w", ErrClosed, err)
+		}
 	case err != nil:
 		s.state = Failed
 	default:

@@ -11,7 +11,6 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"compress/gzip"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -144,7 +143,7 @@ func isConfig(name string) bool {
 // read reads the manifest and finds the model-config.yaml.
 func (a *Archive) read(texts map[string][]byte) error {
 	if text, ok := texts[ManifestFile]; ok {
-		if err := json.Unmarshal(text, &a.Manifest); err != nil {
+		if err := a.Manifest.parse(text); err != nil {
 			return fmt.Errorf("%s: %w", ManifestFile, err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -239,7 +240,11 @@ func TestManifest(t *testing.T) {
 		{"not JSON", "{", "MAR-INF/MANIFEST.json: "},
 		{"missing config", `{"model": {"configFile": "c.yaml"}}`, `names the configFile "c.yaml", which is not in the archive`},
 		{"config outside", `{"model": {"configFile": "../c.yaml"}}`, "which is not in the archive"},
-		{"wrong type", `{"model": {"modelName": 3}}`, "cannot unmarshal"},
+		{"two objects", "{} {}", "MAR-INF/MANIFEST.json: it is no JSON: there is text after the object"},
+		{"a list", "[]", "MAR-INF/MANIFEST.json: it is of the kind array, expected an object"},
+		{"a model that is a text", `{"model": "m"}`, "MAR-INF/MANIFEST.json: model is of the kind string, expected an object"},
+		{"a name that is a list", `{"model": {"modelName": ["m"]}}`, "MAR-INF/MANIFEST.json: model.modelName is of the kind array, expected a text"},
+		{"a config that is an object", `{"model": {"configFile": {}}}`, "model.configFile is of the kind object, expected a text"},
 	}
 	for _, c := range tests {
 		dir := t.TempDir()
@@ -253,6 +258,55 @@ func TestManifest(t *testing.T) {
 			t.Errorf("%s: Open = %v, want %q", c.name, err, c.want)
 		}
 	}
+}
+
+// Numbers are as good as texts, with their digits as they are, and unknown members are not read.
+func TestManifestNumbers(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "MAR-INF"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const manifest = "\ufeff" + `{"createdOn": 20261201, "archiverVersion": 0.12, "extra": [1], "model": {"modelName": 3, "modelVersion": 2.0, "serializedFile": null, "more": {"a": 1}}}`
+	if err := os.WriteFile(filepath.Join(dir, archive.ManifestFile), []byte(manifest), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, err := archive.Open(dir, archive.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := archive.Manifest{CreatedOn: "20261201", ArchiverVersion: "0.12", Model: archive.Model{Name: "3", Version: "2.0"}}
+	if a.Manifest != want {
+		t.Errorf("%+v, want %+v", a.Manifest, want)
+	}
+}
+
+// FuzzManifest: a manifest is read or refused in words, and one without numbers is read as it is.
+func FuzzManifest(f *testing.F) {
+	for _, s := range []string{`{"model": {"modelVersion": 2.0}}`, "[]", `{"model": 1}`, `{"runtime": true, "model": {"modelName": "a"}}`, `{"model": {"handler": [1]}}`, "null", `{} {}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		dir := t.TempDir()
+		if err := errors.Join(os.Mkdir(filepath.Join(dir, "MAR-INF"), 0o700), os.WriteFile(filepath.Join(dir, archive.ManifestFile), text, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		a, err := archive.Open(dir, archive.Limits{})
+		if err != nil {
+			if strings.Contains(err.Error(), "Go struct") {
+				t.Errorf("%q: %v", text, err)
+			}
+			return
+		}
+		var plain archive.Manifest
+		if json.Unmarshal(text, &plain) == nil {
+			if plain.Model.Version == "" {
+				plain.Model.Version = a.Manifest.Model.Version
+			}
+			if plain != a.Manifest {
+				t.Errorf("%q: %+v, want %+v", text, a.Manifest, plain)
+			}
+		}
+	})
 }
 
 func TestONNX(t *testing.T) {

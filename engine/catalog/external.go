@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -55,20 +56,48 @@ func hashWeights(path, sum string, files []string) (weights, error) {
 			return w, fmt.Errorf("its external weights are in %q, outside the folder of the model; save the model again with both in one folder", name)
 		}
 		file := filepath.Join(filepath.Dir(path), filepath.FromSlash(name))
-		f, err := os.Open(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			return w, &missingWeights{file, err}
-		} else if err != nil {
-			return w, err
-		}
 		_, _ = fmt.Fprintf(all, "\n%q ", name)
-		n, err := io.Copy(all, f)
-		f.Close()
+		n, err := hashFile(all, file)
 		if err != nil {
-			return w, fmt.Errorf("read external weights: %w", err)
+			return w, err
 		}
 		w.size += n
 	}
 	w.sum = hex.EncodeToString(all.Sum(nil))
 	return w, nil
+}
+
+// hashFile adds the contents of a file of weights to the sum and returns its size.
+func hashFile(sum io.Writer, file string) (int64, error) {
+	if err := checkRegular(file); errors.Is(err, fs.ErrNotExist) {
+		return 0, &missingWeights{file, err}
+	} else if err != nil {
+		return 0, fmt.Errorf("its external weights: %w", err)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return 0, fmt.Errorf("its external weights: %w", err)
+	}
+	defer f.Close()
+	r := bufio.NewReader(f)
+	if head, _ := r.Peek(len(pointerHead)); string(head) == pointerHead {
+		return 0, fmt.Errorf("its external weights %s are a Git LFS pointer; fetch the file itself with: git lfs pull", file)
+	}
+	n, err := io.Copy(sum, r)
+	if err != nil {
+		return n, fmt.Errorf("read external weights: %w", err)
+	}
+	return n, nil
+}
+
+// pointerHead is the beginning of a file that stands for one in Git LFS.
+const pointerHead = "version https://git-lfs"
+
+// checkRegular refuses what is no regular file: reading a FIFO may wait for ever, and a device may never end.
+func checkRegular(file string) error {
+	info, err := os.Stat(file)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file", file)
+	}
+	return err
 }

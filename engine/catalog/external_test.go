@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -80,6 +81,17 @@ func TestExternalWeights(t *testing.T) {
 	}
 	_, err = catalog.Open(t.Context(), first, catalog.Options{})
 	fails(t, err, "its external weights are missing: there is no file "+filepath.Join(filepath.Dir(first), "w.bin"))
+	weights := filepath.Join(filepath.Dir(first), "w.bin")
+	if err := os.WriteFile(weights, []byte("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 16\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = catalog.Open(t.Context(), first, catalog.Options{})
+	fails(t, err, "its external weights "+weights+" are a Git LFS pointer; fetch the file itself with: git lfs pull")
+	if err := errors.Join(os.Remove(weights), os.Mkdir(weights, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = catalog.Open(t.Context(), first, catalog.Options{})
+	fails(t, err, "its external weights: "+weights+" is no regular file")
 	_, err = catalog.Open(t.Context(), externalModel(t, t.TempDir(), "../w.bin", 1, 2, 3, 4), catalog.Options{})
 	fails(t, err, `its external weights are in "../w.bin", outside the folder of the model`)
 }

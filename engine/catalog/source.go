@@ -74,6 +74,9 @@ func (s source) inspect() (*onnxgraph.Info, engine.Model, error) {
 	m := engine.Model{Path: s.path, Bytes: s.bytes}
 	var r io.Reader = bytes.NewReader(s.bytes)
 	if s.path != "" {
+		if err := checkRegular(s.path); err != nil {
+			return nil, m, err
+		}
 		f, err := os.Open(s.path)
 		if err != nil {
 			return nil, m, err
@@ -120,7 +123,7 @@ func otherFile(head []byte) error {
 	switch {
 	case len(head) == 0:
 		return errors.New("the file is empty; copy or download it again")
-	case bytes.HasPrefix(head, []byte("version https://git-lfs")):
+	case bytes.HasPrefix(head, []byte(pointerHead)):
 		return errors.New("the file is a Git LFS pointer; fetch the model itself with: git lfs pull")
 	case bytes.HasPrefix(text, []byte("<!doctype html")) || bytes.HasPrefix(text, []byte("<html")):
 		return errors.New("the file is an HTML page, such as the page of a failed download or of a login; download the model itself")

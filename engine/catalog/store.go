@@ -81,10 +81,20 @@ func (s Store) Open(ctx context.Context, where, name string) (*engine.Model, err
 	}
 	m, err := Open(ctx, path, s.Options)
 	if err != nil {
-		return nil, errors.New(strings.ReplaceAll(err.Error(), s.Dir+string(filepath.Separator), ""))
+		return nil, s.withoutDir(err)
 	}
 	m.Source = where
 	return m, nil
+}
+
+// withoutDir returns err with the paths of files in the folder as they are there. Where the folder
+// is on the machine is not for callers.
+func (s Store) withoutDir(err error) error {
+	dir, failed := filepath.Abs(s.Dir) // as find returns it
+	if failed != nil || s.Dir == "" {
+		return err
+	}
+	return errors.New(strings.ReplaceAll(err.Error(), strings.TrimSuffix(dir, string(filepath.Separator))+string(filepath.Separator), ""))
 }
 
 // find returns the argument of Open for what a request names. The result has no "=" before its

@@ -94,6 +94,13 @@ func TestStore(t *testing.T) {
 			t.Errorf("Open(%s, %s) = %v, want %s", tt.url, tt.name, err, tt.want)
 		}
 	}
+	t.Chdir(root)
+	for _, relative := range []string{"store", "./store/", "sub/../store"} { // which the paths in errors do not begin with
+		_, err := catalog.Store{Dir: relative}.Open(t.Context(), "text.onnx", "")
+		if err == nil || !strings.HasPrefix(err.Error(), "text.onnx: the file is text") {
+			t.Errorf("from the store %s: %v, want text.onnx: ...", relative, err)
+		}
+	}
 	if _, err := (catalog.Store{}).Open(t.Context(), "one.onnx", ""); err == nil || !strings.Contains(err.Error(), "--model-store") {
 		t.Errorf("without a store: %v", err)
 	}

@@ -39,6 +39,7 @@ var different = map[string]string{
 	"metrics_mode":             "the same; default: `prometheus`",
 	"cpu_launcher_enable":      "each worker has cores of its own, an equal share of the cores, as `--pin`, on Linux; no other program is started, and no allocator or OpenMP is loaded",
 	"cpu_launcher_args":        "`--ncores_per_instance N` and `--latency_mode` (4) say how many cores each worker has, as `--threads`; the other options are ignored, and named at the start with the reason",
+	"token_expiration_min":     "the same, from 0.0001 to 52560000; other values are refused, where TorchServe makes keys that have expired, or ends",
 	"max_request_size":         "the same; default: more for a model whose inputs need it",
 }
 

@@ -2,6 +2,8 @@ package config
 
 import (
 	"errors"
+	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strconv"
@@ -327,8 +329,8 @@ func (v *checker) setBoolean(key string, b bool) {
 
 func (v *checker) float(l Line) float64 {
 	text, comment, inline := cutComment(l.Value)
-	if n, err := strconv.ParseFloat(strings.TrimSpace(l.Value), 64); err == nil {
-		return n
+	if n, err := strconv.ParseFloat(strings.TrimSpace(l.Value), 64); err == nil || math.IsInf(n, 0) {
+		return v.minutes(l, n)
 	}
 	var fix func() []edit
 	write := "write a number"
@@ -336,6 +338,25 @@ func (v *checker) float(l Line) float64 {
 		fix, write = commentAbove(l, text, comment), "give the comment a line of its own"
 	}
 	v.addf(Differs, l, "", fix, write, "%s is not a number: TorchServe takes 60", quoteText(l.Value))
+	return 0
+}
+
+// The range of token_expiration_min.
+const (
+	minMinutes = 1e-4
+	maxMinutes = 100 * 365 * 24 * 60
+)
+
+// minutes checks a life of keys.
+func (v *checker) minutes(l Line, n float64) float64 {
+	switch {
+	case n >= minMinutes && n <= maxMinutes:
+		return n
+	case n > maxMinutes:
+		v.addf(Refuses, l, "", nil, fmt.Sprintf("write a number up to %d, which is 100 years", maxMinutes), "%s is too large: TorchServe cannot compute when the keys expire", quoteText(l.Value))
+	default: // NaN too
+		v.addf(Refuses, l, "", nil, fmt.Sprintf("write a number of minutes, %g or more", minMinutes), "%s is no time: the keys would have expired when they are made", quoteText(l.Value))
+	}
 	return 0
 }
 

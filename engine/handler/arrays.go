@@ -3,7 +3,6 @@ package handler
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 
 	"sweetspot/engine/tensor"
@@ -183,8 +182,8 @@ func (v *arrayReader) appendNumber(n number) (ok bool) {
 		v.data = tensor.AppendFloat(v.data, v.typ, f)
 		return ok
 	case tensor.Float16, tensor.BFloat16:
-		f, ok := n.asFloat32()
-		v.data = tensor.AppendFloat(v.data, v.typ, float64(f))
+		f, ok := n.forRounding()
+		v.data = tensor.AppendFloat(v.data, v.typ, f)
 		return ok && !math.IsInf(tensor.At(v.typ, v.data, v.lastIndex()), 0)
 	case tensor.Uint64:
 		u, ok := n.unsigned()
@@ -198,34 +197,3 @@ func (v *arrayReader) appendNumber(n number) (ok bool) {
 
 // lastIndex is the index of the last appended number.
 func (v *arrayReader) lastIndex() int { return len(v.data)/v.typ.Size() - 1 }
-
-// integer returns the number as int64; ok is false if it is not an integer. 1.0 and 1e3
-// are integers, because JSON has no separate type for integers.
-func (n number) integer() (i int64, ok bool) {
-	if n.isInteger && n.exact && n.mantissa <= math.MaxInt64 {
-		i = int64(n.mantissa)
-		if n.negative {
-			i = -i
-		}
-		return i, true
-	}
-	if n.isInteger {
-		i, err := strconv.ParseInt(string(n.text), 10, 64)
-		return i, err == nil
-	}
-	f, ok := n.asFloat64()
-	const maxExact = 1 << 53
-	if !ok || f != math.Trunc(f) || math.Abs(f) > maxExact {
-		return 0, false
-	}
-	return int64(f), true
-}
-
-func (n number) unsigned() (u uint64, ok bool) {
-	if n.isInteger && !n.negative {
-		u, err := strconv.ParseUint(string(n.text), 10, 64)
-		return u, err == nil
-	}
-	i, ok := n.integer()
-	return uint64(i), ok && i >= 0
-}

@@ -12,7 +12,8 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// ErrNotAcceptable is wrapped by Negotiate's errors.
+// ErrNotAcceptable is wrapped by Negotiate's errors, and by those of Encode about an answer that
+// only another format can have.
 var ErrNotAcceptable = errors.New("no acceptable format of the answer")
 
 // Format is the format of an answer.
@@ -119,9 +120,13 @@ func Encode(dst []byte, f Format, outputs []tensor.Spec, item tensor.Item) (payl
 		return payload.Body{Type: rawType(outputs[0], item[0]), Data: append(dst, item[0].Data...)}, nil
 	case f == Binary:
 		return encodeBinary(dst, outputs, item), nil
-	case len(item) == 1:
+	}
+	if err := checkTextOutputs(outputs, item); err != nil {
+		return payload.Body{Data: dst}, err
+	}
+	if len(item) == 1 {
 		dst = appendNested(dst, outputs[0].Labels, item[0])
-	default:
+	} else {
 		dst = appendNamed(dst, outputs, item)
 	}
 	return payload.Body{Type: TypeJSON, Data: append(dst, '\n')}, nil

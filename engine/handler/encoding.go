@@ -70,6 +70,9 @@ func isExact(s tensor.Spec, n int) bool {
 // mayBeJSON reports whether the value data of s may be JSON although its encoding e does not
 // say so.
 func mayBeJSON(e encoding, data []byte, s tensor.Spec) bool {
+	if isOneText(s) && e < rawEncoding {
+		return isQuoted(e, data)
+	}
 	switch e {
 	case unknownEncoding:
 		first := (&scanner{b: data}).peek()

@@ -60,7 +60,7 @@ func readFields(contentType string, body []byte) (fields []payload.Part, ok bool
 
 // mayBeFields reports whether the type is that of fields and the body begins with a name.
 func mayBeFields(contentType string, body []byte) bool {
-	if len(contentType) < len(typeFields) || !strings.EqualFold(contentType[:len(typeFields)], typeFields) {
+	if !isFieldsType(contentType) {
 		return false
 	}
 	name, _, ok := bytes.Cut(body[:min(len(body), 3*maxFieldName)], []byte("="))
@@ -69,6 +69,10 @@ func mayBeFields(contentType string, body []byte) bool {
 	}
 	text, err := url.QueryUnescape(string(name))
 	return err == nil && isFieldName(text)
+}
+
+func isFieldsType(contentType string) bool {
+	return len(contentType) >= len(typeFields) && strings.EqualFold(contentType[:len(typeFields)], typeFields)
 }
 
 func isFieldName(name string) bool {

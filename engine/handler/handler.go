@@ -37,7 +37,8 @@ const (
 // exactly as many bytes as the single input has is raw, whatever its bytes are. Of other
 // bodies, those that begin like an image or like JSON are that if they can be, and else raw.
 // The types of text that clients send by default (text/plain, and forms of curl) make it
-// JSON first: a body that is JSON for the inputs, from its first to its last byte, is JSON.
+// JSON first: a body that is JSON for the inputs, from its first to its last byte, is JSON. For
+// a single input of one text, such a body is the text itself, unless it is JSON or raw.
 func Decode(contentType string, body []byte, inputs []tensor.Spec) (tensor.Item, error) {
 	return decoder{inputs: inputs}.decode(contentType, body)
 }
@@ -58,6 +59,9 @@ func (d decoder) decode(contentType string, body []byte) (tensor.Item, error) {
 	e, params, err := encodingOf(contentType)
 	if err != nil {
 		return nil, fmt.Errorf("%w; %s", err, d.hint())
+	}
+	if err := checkCharset(e, params, body); err != nil {
+		return nil, err
 	}
 	if len(body) == 0 && !(d.alone() && (isExact(d.inputs[0], 0) || params["shape"] != "")) {
 		return nil, fmt.Errorf("empty body; %s", d.hint())
@@ -85,6 +89,9 @@ func (d decoder) decodeAny(contentType string, e encoding, params map[string]str
 				return item, err
 			}
 		}
+		if err := d.checkBareText(contentType, body); err != nil {
+			return nil, err
+		}
 	}
 	return d.decodeAs(e, params, body)
 }
@@ -103,8 +110,8 @@ func (d decoder) decodeAs(e encoding, params map[string]string, body []byte) (te
 		return d.one(d.decodeBinary(e, params["shape"], body, s))
 	}
 	item, err := d.decodeJSON(body)
-	if err == nil {
-		return item, nil
+	if err == nil || isOneText(s) {
+		return item, err
 	}
 	if t, notRaw := d.decodeBinary(e, params["shape"], body, s); notRaw == nil {
 		return d.one(t, nil)
@@ -126,6 +133,9 @@ func (d decoder) one(t tensor.Tensor, err error) (tensor.Item, error) {
 func (d decoder) decodeBinary(e encoding, shape string, data []byte, s tensor.Spec) (tensor.Tensor, error) {
 	if e == imageEncoding || picture.Is(data) && !isExact(s, len(data)) && d.takesImage(s) {
 		return d.decodeImage(data, s)
+	}
+	if isOneText(s) && e < rawEncoding {
+		return d.decodeText(data, s)
 	}
 	return d.decodeRaw(shape, data, s)
 }

@@ -64,6 +64,11 @@ func parts(fields ...string) string {
 	return b.String() + "--b--\r\n"
 }
 
+// part writes the body of a form with one part called x, which has this header.
+func part(header, content string) string {
+	return "--b\r\nContent-Disposition: form-data; name=\"x\"\r\n" + header + "\r\n\r\n" + content + "\r\n--b--\r\n"
+}
+
 func TestDecode(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	none := []tensor.Spec{spec("x", tensor.Float32, 2, 0, 3)}
@@ -122,10 +127,23 @@ func TestDecode(t *testing.T) {
 		{"bytes shape with batch", "application/octet-stream; shape=1x2x2", string(floats(1, 2, 3, 4)), open2, square},
 		{"form", form, parts("mask=[1,0]", "ids="+string(longs(5, 6))), text, both},
 		{"form of one", form, parts("data=[1,2,3,4]"), one, four},
+		{"form part as it is", form, part("Content-Transfer-Encoding: Binary\r\nContent-Encoding: identity", "[1,2,3,4]"), one, four},
 		{"bools", "application/json", "[true,false,1]", []tensor.Spec{spec("b", tensor.Bool, 3)}, tensor.Item{value(tensor.Bool, []byte{1, 0, 1}, 3)}},
 		{"small ints", "application/json", "[-128,127]", []tensor.Spec{spec("b", tensor.Int8, 2)}, tensor.Item{value(tensor.Int8, []byte{0x80, 0x7f}, 2)}},
 		{"largest", "application/json", "[18446744073709551615]", []tensor.Spec{spec("b", tensor.Uint64, 1)}, tensor.Item{value(tensor.Uint64, longs(-1), 1)}},
 		{"smallest", "application/json", "[-9223372036854775808]", []tensor.Spec{spec("b", tensor.Int64, 1)}, tensor.Item{value(tensor.Int64, longs(math.MinInt64), 1)}},
+		{"integers of many digits", "application/json", "[9007199254740993.0, 9.223372036854775807e18, 0.00000000000000000000001e23, -9223372036854775808.000, 1e18, 0e99999]", []tensor.Spec{spec("b", tensor.Int64, 6)}, tensor.Item{value(tensor.Int64, longs(9007199254740993, math.MaxInt64, 1, math.MinInt64, 1e18, 0), 6)}},
+		{"largest with a fraction", "application/json", "[18446744073709551615.0, 1844674407370955161.5e1, -0.0]", []tensor.Spec{spec("b", tensor.Uint64, 3)}, tensor.Item{value(tensor.Uint64, longs(-1, -1, 0), 3)}},
+		{
+			"half, rounded once", "application/json", "[65519.999, 1.00048828125001, 1.00048828125000000000000001, 1.00048828125, 1.00146484374999999999999999999, -65519.99999999999999999999999999, 1e-400, 1048828125e-9]",
+			[]tensor.Spec{spec("h", tensor.Float16, 8)},
+			tensor.Item{value(tensor.Float16, []byte{0xff, 0x7b, 1, 0x3c, 1, 0x3c, 0, 0x3c, 1, 0x3c, 0xff, 0xfb, 0, 0, 0x32, 0x3c}, 8)},
+		},
+		{
+			"bfloat16, rounded once", "application/json", "[1.003906250001, 1.00390625, 1.0039062500000000000000000000001, -1.01171874999999999999999999]",
+			[]tensor.Spec{spec("h", tensor.BFloat16, 4)},
+			tensor.Item{value(tensor.BFloat16, []byte{0x81, 0x3f, 0x80, 0x3f, 0x81, 0x3f, 0x81, 0xbf}, 4)},
+		},
 		{"half", "application/json", "[1, -2]", []tensor.Spec{spec("h", tensor.Float16, 2)}, tensor.Item{value(tensor.Float16, []byte{0, 0x3c, 0, 0xc0}, 2)}},
 		{"double", "application/json", "[0.1]", []tensor.Spec{spec("d", tensor.Float64, 1)}, tensor.Item{value(tensor.Float64, longs(0x3fb999999999999a), 1)}},
 	}
@@ -167,6 +185,11 @@ func TestDecodeErrors(t *testing.T) {
 		{"inf", "application/json", `[-inf,1,1,1]`, one, `input "x": JSON, byte 1: "-inf" at [0], expected a number, "NaN", "Infinity" or "-Infinity"` + sendFour},
 		{"overflow", "application/json", `[1e39,1,1,1]`, one, `input "x": JSON, byte 5: 1e39 at [0] is not a value of type FP32` + sendFour},
 		{"fraction", "application/json", `{"ids":[1.5],"mask":[1]}`, text, `input "ids": JSON, byte 11: 1.5 at [0] is not a value of type INT64` + sendIDs},
+		{"nearly whole", "application/json", `{"ids":[0.99999999999999999999],"mask":[1]}`, text, `input "ids": JSON, byte 30: 0.99999999999999999999 at [0] is not a value of type INT64` + sendIDs},
+		{"beyond", "application/json", `{"ids":[9223372036854775808.0],"mask":[1]}`, text, `input "ids": JSON, byte 29: 9223372036854775808.0 at [0] is not a value of type INT64` + sendIDs},
+		{"far beyond", "application/json", `{"ids":[1e99999999999],"mask":[1]}`, text, `input "ids": JSON, byte 21: 1e99999999999 at [0] is not a value of type INT64` + sendIDs},
+		{"below 0", "application/json", "[-1.0]", []tensor.Spec{spec("u", tensor.Uint64, 1)}, `input "u": JSON, byte 5: -1.0 at [0] is not a value of type UINT64; send [1, 2, ...] (shape [1]) as application/json, or 8 bytes of little-endian UINT64 as application/octet-stream`},
+		{"half too large", "application/json", "[65520]", []tensor.Spec{spec("h", tensor.Float16, 1)}, `input "h": JSON, byte 6: 65520 at [0] is not a value of type FP16; send [0.1, 0.2, ...] (shape [1]) as application/json, or 2 bytes of little-endian FP16 as application/octet-stream`},
 		{"unterminated", "application/json", `[1,2`, one, `input "x": JSON, byte 4: the end, expected , or ]` + sendFour},
 		{"no numbers", "application/json", `[[],[]]`, one, `input "x": shape [2 0], expected [4]` + sendFour},
 		{"no bytes in a part", form, parts("x="), one, `input "x": 0 bytes, expected 16 for FP32 [4]` + sendFour},
@@ -197,6 +220,9 @@ func TestDecodeErrors(t *testing.T) {
 		{"no boundary", "multipart/form-data", "x", one, "content type multipart/form-data has no boundary; let the client library write it"},
 		{"form part", form, parts("ids=[1]", "nope=[1]"), text, `unknown input "nope", the model takes ids, mask` + sendText},
 		{"form cut off", form, "--b\r\nContent-Disposition: form-data; name=\"ids\"\r\n\r\n[1]", text, `input "ids": unexpected EOF`},
+		{"form part in base64", form, part("Content-Transfer-Encoding: base64", "AACAPwAAAEAAAEBAAACAQA=="), one, `input "x": its Content-Transfer-Encoding "base64" is not supported; send the part as it is`},
+		{"form part in quoted-printable", form, part("Content-Transfer-Encoding: Quoted-Printable", "[1,2,3,4]"), one, `input "x": its Content-Transfer-Encoding "quoted-printable" is not supported; send the part as it is`},
+		{"compressed form part", form, part("Content-Encoding: gzip", string(floats(1, 2, 3, 4))), one, `input "x": its Content-Encoding "gzip" is not supported; send the part as it is`},
 		{"image", "image/jpeg", "\xff\xd8\xff", one, `input "x" is not an image: x FP32 [4]` + sendFour},
 	}
 	for _, tt := range tests {
@@ -209,5 +235,31 @@ func TestDecodeErrors(t *testing.T) {
 				t.Errorf("Decode(%q, %q): -want +got\n%s", tt.media, tt.body, diff)
 			}
 		})
+	}
+}
+
+func TestCheckSizes(t *testing.T) {
+	a, b := spec("a", tensor.Float32, -1, 4), spec("b", tensor.Float32, 2, -1)
+	a.Dims, b.Dims = []string{"L", ""}, []string{"", "L"}
+	other := spec("c", tensor.Float32, -1)
+	inputs := []tensor.Spec{a, b, other}
+	item := func(a, b int64) tensor.Item {
+		return tensor.Item{{Type: tensor.Float32, Shape: []int64{a, 4}}, {Type: tensor.Float32, Shape: []int64{2, b}}, {Type: tensor.Float32, Shape: []int64{9}}}
+	}
+	all := func(int) bool { return true }
+	if err := handler.CheckSizes(inputs, item(3, 3), all); err != nil {
+		t.Error(err)
+	}
+	const want = `the dimension "L" has the size 3 in the input "a" and 2 in the input "b"`
+	if err := handler.CheckSizes(inputs, item(3, 2), all); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if err := handler.CheckSizes(inputs, item(3, 2), func(i int) bool { return i != 1 }); err != nil {
+		t.Errorf("without b: %v", err)
+	}
+	without := item(3, 2)
+	without[0] = tensor.Tensor{}
+	if err := handler.CheckSizes(inputs, without, all); err != nil {
+		t.Errorf("without a: %v", err)
 	}
 }

@@ -30,6 +30,9 @@ func (d decoder) hint() string {
 
 func (d decoder) hintOne(s tensor.Spec) string {
 	text := fmt.Sprintf("send %s as %s", exampleArray(s), TypeJSON)
+	if isOneText(s) {
+		return text + ", or the text itself as text/plain"
+	}
 	if s.Type == tensor.String {
 		return text
 	}
@@ -51,6 +54,9 @@ func exampleArray(s tensor.Spec) string {
 	}
 	if len(s.Shape) == 0 {
 		return "a number"
+	}
+	if isOneText(s) {
+		return fmt.Sprintf(`["a"] (shape %v)`, s.Shape)
 	}
 	one, two := "0.1", "0.2"
 	switch {

@@ -39,6 +39,9 @@ func (h Instances) DecodedSize(b payload.Body) int64 {
 
 // Decode decodes an item for each instance.
 func (h Instances) Decode(r *payload.Request, b payload.Body) error {
+	if err := CheckCharset(b.Type, b.Data); err != nil {
+		return err
+	}
 	err := h.each(b.Data, func(media string, data []byte) error {
 		item, err := h.decoder().decode(media, data)
 		if err != nil {

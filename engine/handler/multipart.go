@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
+	"slices"
+	"strings"
 
 	"sweetspot/engine/tensor"
 )
@@ -40,11 +42,14 @@ func (b *itemBuilder) addPart(part *multipart.Part) error {
 		return err
 	}
 	spec := b.inputs[i]
-	data, err := io.ReadAll(part)
+	data, err := readPart(part)
 	if err != nil {
 		return fmt.Errorf("input %q: %v", spec.Name, err)
 	}
 	e, params, err := partEncoding(part)
+	if err == nil {
+		err = checkCharset(e, params, data)
+	}
 	switch {
 	case err != nil:
 		return fmt.Errorf("input %q: %w; %s", spec.Name, err, b.hintOne(spec))
@@ -53,8 +58,8 @@ func (b *itemBuilder) addPart(part *multipart.Part) error {
 	case e == jsonEncoding:
 		return b.readWhole(i, data)
 	case mayBeJSON(e, data, spec):
-		if err = b.readWhole(i, data); err == nil {
-			return nil
+		if err = b.readWhole(i, data); err == nil || isOneText(spec) {
+			return err
 		}
 	}
 	t, notRaw := b.decodeBinary(e, params["shape"], data, spec)
@@ -63,6 +68,25 @@ func (b *itemBuilder) addPart(part *multipart.Part) error {
 		return nil
 	}
 	return cmp.Or(err, notRaw)
+}
+
+// readPart reads a part as it is. One that is encoded is an error, as in TorchServe: its bytes
+// would be read as if they were the value.
+func readPart(part *multipart.Part) ([]byte, error) {
+	for _, h := range []struct {
+		name  string
+		plain []string
+	}{
+		{"Content-Transfer-Encoding", []string{"", "7bit", "8bit", "binary"}},
+		{"Content-Encoding", []string{"", "identity"}},
+	} {
+		for _, v := range part.Header[h.name] {
+			if v = strings.ToLower(strings.TrimSpace(v)); !slices.Contains(h.plain, v) {
+				return nil, fmt.Errorf("its %s %q is not supported; send the part as it is", h.name, v)
+			}
+		}
+	}
+	return io.ReadAll(part)
 }
 
 // readWhole reads input i from data, which must have nothing else.

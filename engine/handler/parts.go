@@ -84,7 +84,7 @@ func (*Parts) Decode(r *payload.Request, b payload.Body) error {
 		case part.FormName() == "":
 			return fmt.Errorf("multipart body: part %d has no name", n+1)
 		}
-		data, err := io.ReadAll(part)
+		data, err := readPart(part)
 		if err != nil {
 			return fmt.Errorf("multipart body: part %q: %w", part.FormName(), err)
 		}

@@ -1,6 +1,7 @@
 package handler_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,7 +12,7 @@ import (
 )
 
 func TestParts(t *testing.T) {
-	form := "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x\r\nContent-Disposition: form-data; name=\"b\"; filename=\"f\"\r\nContent-Type: image/png\r\n\r\n2\r\n--x--\r\n"
+	twoParts := "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x\r\nContent-Disposition: form-data; name=\"b\"; filename=\"f\"\r\nContent-Type: image/png\r\n\r\n2\r\n--x--\r\n"
 	query := []payload.Part{{Name: "q", Data: []byte("0")}}
 	for _, tt := range []struct {
 		name string
@@ -21,7 +22,7 @@ func TestParts(t *testing.T) {
 		{"a whole body", payload.Body{Type: "text/plain", Data: []byte("hi")}, []payload.Part{{Name: "body", Type: "text/plain", Data: []byte("hi")}}},
 		{"no body", payload.Body{}, []payload.Part{{Name: "body"}}},
 		{"a query", payload.Body{Data: []byte("hi"), Query: query}, []payload.Part{query[0], {Name: "body", Data: []byte("hi")}}},
-		{"a form", payload.Body{Type: "multipart/form-data; boundary=x", Data: []byte(form)}, []payload.Part{
+		{"a form", payload.Body{Type: "multipart/form-data; boundary=x", Data: []byte(twoParts)}, []payload.Part{
 			{Name: "a", Data: []byte("1")}, {Name: "b", Type: "image/png", Data: []byte("2")},
 		}},
 		{"an invalid type", payload.Body{Type: "what/ever;;", Data: []byte("hi")}, []payload.Part{{Name: "body", Type: "what/ever;;", Data: []byte("hi")}}},
@@ -36,6 +37,10 @@ func TestParts(t *testing.T) {
 		if r.Rows() != 1 {
 			t.Errorf("%s: %d rows", tt.name, r.Rows())
 		}
+	}
+	encoded := payload.Body{Type: form, Data: []byte(part("Content-Transfer-Encoding: base64", "aGk="))}
+	if err := new(handler.Parts).Decode(new(payload.Request), encoded); err == nil || !strings.Contains(err.Error(), `"base64" is not supported`) {
+		t.Errorf("a part in base64: %v", err)
 	}
 	if err := new(handler.Parts).Initialize(t.Context(), []tensor.Spec{{Name: "x"}}, nil); err == nil {
 		t.Error("a model with inputs accepts parts")

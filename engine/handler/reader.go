@@ -1,7 +1,6 @@
 package handler
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"unicode/utf8"
@@ -71,23 +70,18 @@ func (r *Reader) List(element func() error) error {
 
 // Text reads a string. One without escapes needs no parser.
 func (r *Reader) Text() (string, error) {
-	s := &r.s
-	if s.peek() != '"' {
-		return "", s.errorf("%s, expected a string", s.describeNext())
-	}
-	start := s.i
-	if err := s.skipString(); err != nil {
+	token, err := r.s.stringToken()
+	if err != nil {
 		return "", err
 	}
-	token := s.b[start:s.i]
 	if plain := token[1 : len(token)-1]; isPlain(plain) {
 		return known(plain), nil
 	}
-	var out string
-	if err := json.Unmarshal(token, &out); err != nil {
-		return "", s.errorf("string: %v", err)
+	text, err := unquote(token)
+	if err != nil {
+		return "", r.s.errorf("%v", err)
 	}
-	return out, nil
+	return text, nil
 }
 
 // known returns b as a string, which is not allocated for the frequent ones of the Open Inference
@@ -115,16 +109,6 @@ var words = func() map[string]string {
 
 // longestWord is the length of the longest of them.
 const longestWord = len("binary_data_output")
-
-// isPlain reports whether the inside of a JSON string is its value: ASCII without escapes.
-func isPlain(b []byte) bool {
-	for _, c := range b {
-		if c < ' ' || c >= utf8.RuneSelf || c == '\\' || c == '"' {
-			return false
-		}
-	}
-	return true
-}
 
 // Int reads an integer.
 func (r *Reader) Int() (int64, error) {

@@ -34,11 +34,16 @@ func (d decoder) decodedSize(contentType string, body []byte) int64 {
 	switch {
 	case mayBeJSON(e, body, s):
 		return jsonSize(body, d.inputs)
+	case isOneText(s) && e < rawEncoding:
+		return textSize(body)
 	case e == imageEncoding || picture.Is(body) && !isExact(s, len(body)):
 		return d.imageSize(bytes.NewReader(body), s)
 	}
 	return 0
 }
+
+// textSize is an upper bound of the memory of a body that is one text: two copies of it.
+func textSize(body []byte) int64 { return 2*int64(len(body)) + 64 }
 
 // jsonSize estimates the memory of the numbers of a JSON body: one more number than there
 // are commas, or the memory that Decode preallocates for inputs of a fixed size.

@@ -37,6 +37,19 @@ func TestDecodeRequest(t *testing.T) {
 		{"scalar", `{"inputs":[{"name":"x","shape":[],"datatype":"INT64","data":[9007199254740993]}]}`, nil, oip.Request{Inputs: []oip.Tensor{named("x", ints(tensor.Int64, []int64{}, 9007199254740993))}}},
 		{"bools", `{"inputs":[{"name":"x","shape":[3],"datatype":"BOOL","data":[true,0,1]}]}`, nil, oip.Request{Inputs: []oip.Tensor{named("x", ints(tensor.Bool, []int64{3}, 1, 0, 1))}}},
 		{"texts", `{"inputs":[{"name":"x","shape":[2],"datatype":"BYTES","data":["","\u00e4\""]}]}`, nil, oip.Request{Inputs: []oip.Tensor{named("x", texts([]int64{2}, "", `ä"`))}}},
+		{
+			"null for what is left out",
+			`{"id":null,"parameters":null,"outputs" : null ,"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","parameters":null,"data":[1.5,-2]}]}`,
+			nil,
+			oip.Request{Inputs: []oip.Tensor{named("x", two)}},
+		},
+		{
+			"null for values of parameters",
+			`{"parameters":{"binary_data_output":null},"outputs":[{"name":"y","parameters":null},{"name":"z","parameters":{"binary_data":null,"classification":null}}],` +
+				`"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","parameters":{"binary_data_size":null,"shared_memory_region":null},"data":[1.5,-2]}]}`,
+			nil,
+			oip.Request{Inputs: []oip.Tensor{named("x", two)}, Outputs: []oip.RequestedOutput{{Name: "y"}, {Name: "z"}}},
+		},
 		{"nothing", `{"inputs":[{"name":"x","shape":[0,2],"datatype":"FP32","data":[]}]}`, nil, oip.Request{Inputs: []oip.Tensor{named("x", floats([]int64{0, 2}))}}},
 		{
 			"everything",
@@ -114,6 +127,12 @@ func TestDecodeRequestErrors(t *testing.T) {
 		{"short", in(`"name":"x","shape":[2],"datatype":"INT8","parameters":{"binary_data_size":2}`), "a", `input "x": binary_data_size 2, but there are 1 bytes left behind the JSON`},
 		{"long", in(`"name":"x","shape":[2],"datatype":"INT8","parameters":{"binary_data_size":2}`), "abc", `1 bytes are left behind the binary data of the last input`},
 		{"negative binary", in(`"name":"x","parameters":{"binary_data_size":-1}`), "", `input "x": binary_data_size -1, expected 0 or more`},
+		{"no null", `{"id":nil,"inputs":[]}`, "", `JSON: "nil" is no value`},
+		{"null for data", in(`"name":"x","shape":[1],"datatype":"INT8","data":null`), "", `input "x": JSON, byte`},
+		{"null for inputs", `{"inputs":null}`, "", `JSON, byte 10: "null", expected an array`},
+		{"no UTF-8", in("\"name\":\"x\",\"shape\":[1],\"datatype\":\"BYTES\",\"data\":[\"\xff\"]"), "", `input "x": JSON, byte 65: a string is not UTF-8`},
+		{"half a character", in(`"name":"x","shape":[1],"datatype":"BYTES","data":["\ud800"]`), "", `input "x": JSON, byte 70: a string has \ud800`},
+		{"name that is not UTF-8", in("\"name\":\"x\xff\""), "", `JSON, byte 23: a string is not UTF-8`},
 		{"NUL", in(`"name":"x","shape":[1],"datatype":"BYTES","data":["a\u0000"]`), "", `input "x": JSON, byte`},
 	} {
 		_, err := decode(tt.head, []byte(tt.tail)...)

@@ -21,16 +21,16 @@ func DecodeRequest(r *Request, head, tail []byte) error {
 	err := d.Object(func(key string) (err error) {
 		switch key {
 		case "id":
-			r.ID, err = d.Text()
+			r.ID, err = d.optionalText()
 		case "inputs":
 			seen = true
 			r.Inputs, err = d.tensors(r.Inputs, "input")
 		case "outputs":
 			r.Outputs, err = d.requestedOutputs()
 		case "parameters":
-			err = d.Object(func(key string) (err error) {
+			err = d.optionalObject(func(key string) (err error) {
 				if key == "binary_data_output" {
-					r.Binary, err = d.Bool()
+					r.Binary, err = d.optionalBool()
 					return err
 				}
 				return d.ignore()
@@ -59,10 +59,7 @@ func DecodeAnswer(a *Answer, head, tail []byte) error {
 	d.halfNumbers = true
 	*a = Answer{Outputs: a.Outputs[:0]}
 	text := func(to *string) (err error) {
-		if d.isNull() {
-			return d.ignore()
-		}
-		*to, err = d.Text()
+		*to, err = d.optionalText()
 		return err
 	}
 	err := d.Object(func(key string) (err error) {
@@ -111,8 +108,40 @@ func (d *decoder) ignore() error {
 	return err
 }
 
-// isNull reports whether the next value is null.
-func (d *decoder) isNull() bool { return d.Next() == 'n' }
+// null reads null if that is the next value. Clients write it for an optional member that they
+// leave out.
+func (d *decoder) null() (bool, error) {
+	if d.Next() != 'n' {
+		return false, nil
+	}
+	value, err := d.Skip()
+	if text := string(bytes.TrimSpace(value)); err == nil && text != "null" {
+		err = fmt.Errorf("JSON: %.20q is no value", text)
+	}
+	return true, err
+}
+
+// optionalText, optionalBool and optionalObject read a value or null, which is as good as none.
+func (d *decoder) optionalText() (string, error) {
+	if null, err := d.null(); null {
+		return "", err
+	}
+	return d.Text()
+}
+
+func (d *decoder) optionalBool() (bool, error) {
+	if null, err := d.null(); null {
+		return false, err
+	}
+	return d.Bool()
+}
+
+func (d *decoder) optionalObject(member func(key string) error) error {
+	if null, err := d.null(); null {
+		return err
+	}
+	return d.Object(member)
+}
 
 // tensors reads the list of tensors of a kind.
 func (d *decoder) tensors(dst []Tensor, kind string) ([]Tensor, error) {
@@ -251,7 +280,10 @@ func (f *fields) checkNesting() error {
 
 // tensorParameters reads the parameters of a tensor.
 func (d *decoder) tensorParameters(f *fields) error {
-	return d.Object(func(key string) (err error) {
+	return d.optionalObject(func(key string) (err error) {
+		if null, err := d.null(); null {
+			return err
+		}
 		switch key {
 		case "binary_data_size":
 			if f.size, err = d.Int(); err == nil && f.size < 0 {
@@ -319,6 +351,9 @@ func (d *decoder) takeBinary(tensors []Tensor, kind string) error {
 
 // requestedOutputs reads the list of requested outputs; it is not nil.
 func (d *decoder) requestedOutputs() ([]RequestedOutput, error) {
+	if null, err := d.null(); null {
+		return nil, err
+	}
 	out := []RequestedOutput{}
 	err := d.List(func() error {
 		if len(out) == maxTensors {
@@ -343,7 +378,10 @@ func (d *decoder) requestedOutput() (RequestedOutput, error) {
 			o.Name, err = d.Text()
 			return err
 		case "parameters":
-			return d.Object(func(key string) error {
+			return d.optionalObject(func(key string) error {
+				if null, err := d.null(); null {
+					return err
+				}
 				switch key {
 				case "binary_data":
 					binary, err := d.Bool()
@@ -382,7 +420,7 @@ func DecodeIndexRequest(body []byte) (onlyReady bool, err error) {
 	}
 	err = d.Object(func(key string) (err error) {
 		if key == "ready" {
-			onlyReady, err = d.Bool()
+			onlyReady, err = d.optionalBool()
 			return err
 		}
 		return d.ignore()

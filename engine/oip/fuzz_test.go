@@ -18,6 +18,7 @@ func FuzzDecodeRequest(f *testing.F) {
 		`{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1.5,-2]}]}`,
 		`{"id":"a","inputs":[{"data":[[1],[NaN]],"name":"x","shape":[2,1],"datatype":"FP64"}],"outputs":[{"name":"y","parameters":{"binary_data":true}}],"parameters":{"binary_data_output":true}}`,
 		`{"inputs":[{"name":"t","shape":[2,1,3],"datatype":"INT16","parameters":{"binary_data_size":12}},{"name":"s","shape":[2,1],"datatype":"BYTES","data":["a","\u00e4"]},{"name":"side","shape":[0],"datatype":"UINT8","data":[]}]}`,
+		`{"id":null,"parameters":null,"inputs":[{"name":"s","shape":[1,1],"datatype":"BYTES","parameters":null,"data":["\ud83d\ude00"]}],"outputs":null}`,
 		`{"inputs":[{"name":"maybe","shape":[1],"datatype":"BOOL","data":[true]}]}`,
 	} {
 		f.Add([]byte(seed), []byte("123456789012"))

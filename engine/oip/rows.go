@@ -1,8 +1,6 @@
 package oip
 
 import (
-	"bytes"
-	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -86,22 +84,7 @@ func (p *Port) check(t tensor.Tensor, batch bool) (int64, error) {
 	if err := checkData(t); err != nil {
 		return 0, fmt.Errorf("input %q: %w", p.Name, err)
 	}
-	if t.Type == tensor.String {
-		return rows, p.checkTexts(t.Data)
-	}
 	return rows, handler.CheckValues(p.Spec, t)
-}
-
-// checkTexts refuses texts with a NUL, at which models end them.
-func (p *Port) checkTexts(data []byte) error {
-	for n := 0; len(data) > 0; n++ {
-		size := 4 + int(binary.LittleEndian.Uint32(data))
-		if bytes.IndexByte(data[4:size], 0) >= 0 {
-			return fmt.Errorf("input %q: text %d has a NUL character, which a model cannot take", p.Name, n)
-		}
-		data = data[size:]
-	}
-	return nil
 }
 
 // checkData compares the data of a tensor with its shape.

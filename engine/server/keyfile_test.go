@@ -3,6 +3,7 @@ package server_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"sweetspot/engine/api/token"
@@ -49,12 +50,20 @@ func TestKeyFileBelongsToTheAddress(t *testing.T) {
 			t.Error("a server that did not start changed the key file")
 		}
 	}
-	// A server on other addresses rewrites the file, which stays when the first server ends.
+	// Neither does a server on other addresses, which does not start while the first one runs.
 	second := tokens()
+	if _, err := server.Open(server.Config{Inference: anyPort, Management: anyPort, Tokens: second}, e); err == nil || !strings.Contains(err.Error(), "start this one in another folder") {
+		t.Errorf("a second server in the folder: %v", err)
+	}
+	if err := second.Close(); err != nil || content() != keys {
+		t.Errorf("the second server changed the first one's key file: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Error(err)
+	}
 	run(t, open(t, server.Config{Tokens: second}, e))
-	keys = content()
-	if err := first.Close(); err != nil || content() != keys {
-		t.Errorf("the first server's end changed the second's key file: %v", err)
+	if content() == keys {
+		t.Error("the next server has the keys of the first one")
 	}
 	if err := second.Close(); err != nil {
 		t.Error(err)

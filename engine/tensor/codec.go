@@ -69,8 +69,7 @@ func (t Tensor) Numbers() []float64 {
 }
 
 // AppendFloat appends v to dst as an element of the floating point type t, rounded to
-// nearest. A number that is too large becomes infinite. FP16 and BF16 are rounded to FP32
-// first.
+// nearest, once. A number that is too large becomes infinite.
 func AppendFloat(dst []byte, t Type, v float64) []byte {
 	switch t {
 	case Float32:
@@ -78,11 +77,29 @@ func AppendFloat(dst []byte, t Type, v float64) []byte {
 	case Float64:
 		return little.AppendUint64(dst, math.Float64bits(v))
 	case Float16:
-		return AppendFloat16(dst, float32(v))
+		return AppendFloat16(dst, roundToOdd(v))
 	case BFloat16:
-		return AppendBFloat16(dst, float32(v))
+		return AppendBFloat16(dst, roundToOdd(v))
 	}
 	panic("tensor: " + t.String() + " is no floating point type")
+}
+
+// roundToOdd returns v, or else the one of its two neighbors whose last bit is 1. Rounding that
+// to fewer bits is as rounding v: FP32 to nearest could be halfway between two of them, and v on
+// either side of it.
+func roundToOdd(v float64) float32 {
+	f := float32(v)
+	if bits := math.Float32bits(f); float64(f) != v && v == v && bits&1 == 0 {
+		if f == 0 && math.Signbit(v) { // the neighbor of -0 is that of 0 else
+			return math.Float32frombits(1<<31 | 1)
+		}
+		to := float32(math.Inf(1))
+		if float64(f) > v {
+			to = -to
+		}
+		return math.Nextafter32(f, to)
+	}
+	return f
 }
 
 // AppendInt appends v to dst as an element of the integer type t, or as the byte of a

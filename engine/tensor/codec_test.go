@@ -73,6 +73,16 @@ func TestAppendFloatRounds(t *testing.T) {
 		{tensor.Float16, 65504, 65504},
 		{tensor.Float16, 65520, math.Inf(1)},
 		{tensor.Float16, 1e-8, 0},
+		{tensor.Float16, -1e-300, math.Copysign(0, -1)},
+		{tensor.Float16, 65519.999, 65504},              // as FP32 it would be 65520
+		{tensor.Float16, 1.00048828125, 1},              // halfway: to even
+		{tensor.Float16, 1.00048828125001, 1 + 0x1p-10}, // as FP32 it would be halfway
+		{tensor.Float16, 1.00146484374999, 1 + 0x1p-10},
+		{tensor.Float16, -1.00048828125001, -1 - 0x1p-10},
+		{tensor.Float16, 0x1.0000000001p-25, 0x1p-24},
+		{tensor.BFloat16, 1.003906250001, 1 + 0x1p-7},
+		{tensor.BFloat16, 0x1.0000000001p-134, 0x1p-133},
+		{tensor.BFloat16, 0x1.feffffffffp127, 0x1.fep127},
 		{tensor.Float16, 6e-8, 0x1p-24},
 		{tensor.BFloat16, 257, 256},   // halfway: to even
 		{tensor.BFloat16, 259, 260},   // halfway: to even

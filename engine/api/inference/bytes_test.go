@@ -79,6 +79,24 @@ func TestModelOfBytes(t *testing.T) {
 	}
 }
 
+// Only the handler of a model of bytes, which reads the header, may get a compressed body.
+func TestCompressedBody(t *testing.T) {
+	s := serveBytes(t, 0)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/predictions/words", strings.NewReader("hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Encoding", "own")
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if got, err := io.ReadAll(res.Body); err != nil || string(got) != "HELLO" {
+		t.Errorf("%d %q, %v", res.StatusCode, got, err)
+	}
+}
+
 // The client sees that a streamed answer is incomplete.
 func TestIncompleteStream(t *testing.T) {
 	s := serveBytes(t, 0)

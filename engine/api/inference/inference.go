@@ -58,6 +58,7 @@ func (l Limits) Of(p *predict.Prediction) wire.Limits {
 	if l.Raised {
 		l.Size = max(l.Size, p.BodySize())
 	}
+	l.Encoded = p.ReadsHeader()
 	return l.Limits
 }
 

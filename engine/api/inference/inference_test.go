@@ -358,6 +358,21 @@ func TestOverHTTP(t *testing.T) {
 	if resp, body = post("/predictions/wide", chunked); resp.StatusCode != 413 {
 		t.Errorf("chunked and too large: %d %s", resp.StatusCode, body)
 	}
+	for _, path := range []string{"/predictions/m", "/v1/models/m:predict", "/explanations/m"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+path, strings.NewReader("\x1f\x8b\b\x00\x00\x00\x00\x00"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/octet-stream")
+		r.Header.Set("Content-Encoding", "gzip")
+		resp, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Body.Close(); resp.StatusCode != http.StatusUnsupportedMediaType {
+			t.Errorf("%s with gzip: %d, want 415", path, resp.StatusCode)
+		}
+	}
 	if resp, body = post("/predictions/none", strings.NewReader("[]")); resp.StatusCode != 404 || !resp.Close {
 		t.Errorf("unknown model: %d, close %v, %s", resp.StatusCode, resp.Close, body)
 	}

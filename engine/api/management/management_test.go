@@ -401,6 +401,26 @@ func TestAsynchronous(t *testing.T) {
 	}
 }
 
+// A registration that a DELETE ends says so in one sentence.
+func TestUnregisteredWhileLoading(t *testing.T) {
+	s := start(t, nil)
+	opening := make(chan struct{})
+	s.backend.OnOpen = func(ctx context.Context, _ int) error {
+		close(opening)
+		<-ctx.Done()
+		return fmt.Errorf("warm-up with batch 8: %w", ctx.Err())
+	}
+	answered := make(chan *httptest.ResponseRecorder)
+	go func() { answered <- s.do("POST", "/models?url=b-1.mar&initial_workers=1", "") }()
+	<-opening
+	if w := s.do("DELETE", "/models/b", ""); w.Code != 200 {
+		t.Errorf("unregister: %d %s", w.Code, w.Body)
+	}
+	if w := <-answered; w.Code != 409 || !strings.Contains(w.Body.String(), `"message": "Model b version: 1 was unregistered while its workers were starting"`) {
+		t.Errorf("register: %d %s", w.Code, w.Body)
+	}
+}
+
 // What the model's own file says about its workers wins over the request.
 func TestWorkersOfTheModel(t *testing.T) {
 	s := start(t, nil)

@@ -156,6 +156,10 @@ func (a *API) finish(ctx context.Context, g registration, s *engine.ModelService
 		return Answer{}, context.Cause(ctx) // nobody reads the answer; the load goes on
 	}
 	switch {
+	case errors.Is(result, engine.ErrClosed):
+		return Answer{}, wire.Errorf(http.StatusConflict, wire.Conflict, "Model %s version: %s was unregistered while its workers were starting", m.Name, m.Version)
+	case errors.Is(result, context.Canceled):
+		return Answer{}, a.closed503()
 	case result != nil:
 		return Answer{}, wire.Errorf(http.StatusInternalServerError, wire.InternalServer, "Failed to start workers for model %s version: %s: %v", m.Name, m.Version, result)
 	case workers == 0:

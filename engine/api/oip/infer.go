@@ -8,6 +8,7 @@ import (
 	"sweetspot/engine/api/inference"
 	"sweetspot/engine/api/predict"
 	"sweetspot/engine/api/wire"
+	"sweetspot/engine/handler"
 	protocol "sweetspot/engine/oip"
 	"sweetspot/engine/payload"
 )
@@ -53,6 +54,9 @@ func (h *Handler) inferWith(b *buffers, w http.ResponseWriter, r *http.Request, 
 	if b.body, err = wire.ReadBody(w, r, b.body[:0], h.limits.Of(&b.Prediction), &b.memory); err != nil {
 		return true, err
 	}
+	if err := handler.CheckCharset(r.Header.Get("Content-Type"), b.body); err != nil {
+		return true, wire.Errorf(http.StatusBadRequest, wire.BadRequest, "%v", err)
+	}
 	b.Use(&b.exchange)
 	reply, reusable, err := b.Run(r.Context(), payload.Body{Data: b.body}, predict.Options{Memory: &b.memory})
 	if err == nil {
@@ -68,9 +72,6 @@ const wholeBody = -1
 
 // headLength reads the header with the length of the JSON; wholeBody if there is none.
 func headLength(r *http.Request) (int, error) {
-	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return 0, wire.Errorf(http.StatusUnsupportedMediaType, wire.BadRequest, "Content-Encoding %q is not supported; send the body as it is", e)
-	}
 	text := r.Header.Get(protocol.HeaderLength)
 	if text == "" {
 		return wholeBody, nil

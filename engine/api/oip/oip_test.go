@@ -202,6 +202,24 @@ func TestInferErrors(t *testing.T) {
 	}
 }
 
+// The texts of JSON are UTF-8, whatever the content type says.
+func TestInferCharset(t *testing.T) {
+	_, h := start(t, inference.Limits{})
+	row := `{"id":"ä","inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}`
+	for media, want := range map[string]int{
+		"application/json; charset=utf-8":      http.StatusOK,
+		"application/json; charset=iso-8859-1": http.StatusBadRequest,
+		"application/octet-stream":             http.StatusOK,
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/v2/models/two/infer", strings.NewReader(row))
+		r.Header.Set("Content-Type", media)
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != want {
+			t.Errorf("%s: %d %s, want %d", media, w.Code, w.Body, want)
+		}
+	}
+}
+
 // compact is the JSON of an answer in one line.
 func compact(t *testing.T, w *httptest.ResponseRecorder) string {
 	t.Helper()

@@ -193,9 +193,25 @@ func (p *Prediction) Run(ctx context.Context, b payload.Body, o Options) (r Repl
 	a, t, err := ticket.Do(ctx, p.request, p.out[:0])
 	r.Timing.Timing = t
 	if err != nil {
-		return Reply{}, !mayStillRead(err), engineError(name, err)
+		return Reply{}, !mayStillRead(err), p.runError(name, err)
 	}
 	return p.reply(r, a)
+}
+
+// runError converts the error of a run. If the model has failed for a request whose sizes do not
+// belong together, it is the caller's fault.
+func (p *Prediction) runError(name string, err error) error {
+	out := engineError(name, err)
+	e, ok := errors.AsType[*Error](out)
+	if !ok || e.Kind != Failed || e.Status != 0 || errors.Is(err, engine.ErrSessionLost) {
+		return out
+	}
+	for _, item := range p.request.Items {
+		if sizes := handler.CheckSizes(p.service.Model().Inputs, item, func(int) bool { return true }); sizes != nil {
+			return &Error{Kind: BadInput, Message: fmt.Sprintf("%v, and the model fails with that: %v", sizes, err), err: err}
+		}
+	}
+	return out
 }
 
 // decode decodes the body to the request. It reserves the estimated memory of decoding, and
@@ -212,8 +228,27 @@ func (p *Prediction) decode(b payload.Body, m Memory) error {
 		return errorf(BadInput, "%v", err)
 	}
 	p.in = p.request.Items
+	if err := p.checkPadded(); err != nil {
+		return err
+	}
 	if m != nil {
 		m.Free(max(0, decodedSize-p.request.Bytes()))
+	}
+	return nil
+}
+
+// checkPadded refuses a row that has different sizes in the padded dimensions of one name.
+// Padding has been tried with equal ones, and in a batch it would give both the same
+// size: the answer would depend on the other rows.
+func (p *Prediction) checkPadded() error {
+	m := p.service.Model()
+	if m.Padding == nil {
+		return nil
+	}
+	for _, item := range p.request.Items {
+		if err := handler.CheckSizes(m.Inputs, item, func(i int) bool { return m.Padding.Fills[i].Pad }); err != nil {
+			return errorf(BadInput, "%v; they are padded together, so send one size", err)
+		}
 	}
 	return nil
 }
@@ -236,6 +271,9 @@ func (p *Prediction) reply(r Reply, a payload.Answer) (Reply, bool, error) {
 	r.Timing.Encode = time.Since(start)
 	clear(p.out) // let the outputs be collected
 	p.service.Observe(r.Timing.Decode, r.Timing.Encode)
+	if errors.Is(err, handler.ErrNotAcceptable) {
+		return Reply{}, true, errorf(NotAcceptable, "%v", err)
+	}
 	if err != nil {
 		return Reply{}, true, fmt.Errorf("encode: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"sweetspot/engine/enginetest"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/payload"
+	"sweetspot/engine/runs"
 	"sweetspot/engine/tensor"
 )
 
@@ -88,6 +89,111 @@ func TestErrors(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// An answer that JSON cannot have is there as bytes.
+func TestTextsThatAreNotUTF8(t *testing.T) {
+	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"echo": echo{}}, Cores: 1})
+	defer func() { _ = e.Close(context.WithoutCancel(t.Context())) }()
+	one := []tensor.Spec{{Name: "s", Type: tensor.String, Shape: []int64{1}}}
+	if err := e.Load(t.Context(), &engine.Model{Name: "m", Version: "1.0", Backend: "echo", BatchAxis: true, Inputs: one, Outputs: one}, config(1)); err != nil {
+		t.Fatal(err)
+	}
+	s, body := predict.New(e), payload.Body{Type: "application/octet-stream", Data: tensor.JoinTexts([]string{"a\xff"})}
+	for accept, kind := range map[string]predict.Kind{"": predict.NotAcceptable, "application/octet-stream": 0} {
+		var p predict.Prediction
+		if err := s.Begin(&p, "m", "", accept); err != nil {
+			t.Fatal(err)
+		}
+		r, reusable, err := p.Run(t.Context(), body, predict.Options{})
+		e, failed := errors.AsType[*predict.Error](err)
+		if !reusable || failed && e.Kind != kind || failed == (kind == 0) || !failed && string(r.Body) != string(body.Data) {
+			t.Errorf("accepting %q: %q, %v", accept, r.Body, err)
+		}
+	}
+}
+
+// adder is a backend that fails if its inputs have different sizes, unless the first is small.
+type adder struct{ echo }
+
+func (adder) Open(context.Context, *engine.Model, knob.Config) (engine.Session, error) {
+	return adder{}, nil
+}
+
+func (adder) Run(ctx context.Context, in []payload.Row, out []payload.Result) error {
+	for _, r := range in {
+		a, b := r.Item[0].Shape[0], r.Item[1].Shape[0]
+		if a != b && a > 2 || b == 9 {
+			return errors.New("no broadcast")
+		}
+	}
+	return echo{}.Run(ctx, in, out)
+}
+
+// A model that fails with sizes of one name that differ is not to blame; a model that takes them
+// is not disturbed.
+func TestSizesOfOneName(t *testing.T) {
+	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"adder": adder{}}, Cores: 1})
+	defer func() { _ = e.Close(context.WithoutCancel(t.Context())) }()
+	in := func(name string) tensor.Spec {
+		return tensor.Spec{Name: name, Type: tensor.Float32, Shape: []int64{-1}, Dims: []string{"L"}}
+	}
+	both := []tensor.Spec{in("a"), in("b")}
+	if err := e.Load(t.Context(), &engine.Model{Name: "m", Version: "1.0", Backend: "adder", BatchAxis: true, Inputs: both, Outputs: both}, config(1)); err != nil {
+		t.Fatal(err)
+	}
+	s := predict.New(e)
+	for _, tt := range []struct {
+		body string
+		kind predict.Kind
+		want string // "" is an answer
+	}{
+		{`{"a":[1,2,3],"b":[1,2,3]}`, 0, ""},
+		{`{"a":[1],"b":[1,2,3]}`, 0, ""},
+		{`{"a":[1,2,3],"b":[1,2]}`, predict.BadInput, `the dimension "L" has the size 3 in the input "a" and 2 in the input "b", and the model fails with that: no broadcast`},
+		{`{"a":[1,2,3,4,5,6,7,8,9],"b":[1,2,3,4,5,6,7,8,9]}`, predict.Failed, "Prediction failed: no broadcast"},
+	} {
+		var p predict.Prediction
+		err := s.Begin(&p, "m", "", "")
+		if err == nil {
+			_, _, err = p.Run(t.Context(), payload.Body{Type: "application/json", Data: []byte(tt.body)}, predict.Options{})
+		}
+		if e, ok := errors.AsType[*predict.Error](err); ok != (tt.want != "") || ok && (e.Kind != tt.kind || e.Message != tt.want) {
+			t.Errorf("%s: %v, want kind %d with %q", tt.body, err, tt.kind, tt.want)
+		}
+	}
+}
+
+// In a padded model, sizes of one name are equal before it runs: in a batch they would become so,
+// and alone not.
+func TestSizesOfPaddedInputs(t *testing.T) {
+	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"echo": echo{}}, Cores: 1})
+	defer func() { _ = e.Close(context.WithoutCancel(t.Context())) }()
+	in := func(name, dim string) tensor.Spec {
+		return tensor.Spec{Name: name, Type: tensor.Int64, Shape: []int64{-1}, Dims: []string{dim}}
+	}
+	inputs := []tensor.Spec{in("ids", "L"), in("mask", "L"), in("a", "K"), in("b", "K")}
+	m := &engine.Model{
+		Name: "m", Version: "1.0", Backend: "echo", BatchAxis: true, Inputs: inputs, Outputs: inputs,
+		Padding: &runs.Padding{Fills: []runs.Fill{{Pad: true}, {Pad: true}, {}, {}}},
+	}
+	if err := e.Load(t.Context(), m, config(1)); err != nil {
+		t.Fatal(err)
+	}
+	s := predict.New(e)
+	for body, want := range map[string]string{
+		`{"ids":[1,2],"mask":[1,1],"a":[1],"b":[1,2]}`: "",
+		`{"ids":[1,2],"mask":[1],"a":[1],"b":[1]}`:     `the dimension "L" has the size 2 in the input "ids" and 1 in the input "mask"; they are padded together, so send one size`,
+	} {
+		var p predict.Prediction
+		err := s.Begin(&p, "m", "", "")
+		if err == nil {
+			_, _, err = p.Run(t.Context(), payload.Body{Type: "application/json", Data: []byte(body)}, predict.Options{})
+		}
+		if e, ok := errors.AsType[*predict.Error](err); ok != (want != "") || ok && (e.Kind != predict.BadInput || e.Message != want) {
+			t.Errorf("%s: %v, want %q", body, err, want)
+		}
+	}
 }
 
 // A full queue refuses a request before its body is decoded, even if the body is invalid.

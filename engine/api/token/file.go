@@ -11,15 +11,22 @@ import (
 	"time"
 )
 
-// WriteFile writes the keys to their file, mode 0600, and replaces an existing file. A
-// server calls it after it has bound its addresses: before that, the file may belong to the
-// server that has bound them. Tokens without a file write none.
+// WriteFile writes the keys to their file, mode 0600, and keeps it until Close. It replaces a
+// file that a server has left which was killed, and refuses to take that of a server that is
+// running. A server calls it after it has bound its addresses, because an address in use says
+// more. Tokens without a file write none.
 func (t *Tokens) WriteFile() error {
 	if t == nil || t.file == "" {
 		return nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.lock == nil {
+		var err error
+		if t.lock, err = takeLock(t.file); err != nil {
+			return err
+		}
+	}
 	return t.write()
 }
 
@@ -30,6 +37,14 @@ func (t *Tokens) Close() error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	err := t.remove()
+	held := t.lock
+	t.lock = nil
+	return errors.Join(err, held.release(t.file)) // last, so that no other server's file is removed
+}
+
+// remove is Close without the lock. The caller holds mu.
+func (t *Tokens) remove() error {
 	if owns, err := t.ownsFile(); err != nil || !owns {
 		return err
 	}

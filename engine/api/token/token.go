@@ -53,6 +53,7 @@ type Tokens struct {
 	mu      sync.RWMutex // guards what follows
 	keys    [3]key       // by Kind
 	written []byte       // last written contents of the file; nil before
+	lock    *lock        // of the file, from WriteFile to Close
 }
 
 type key struct {

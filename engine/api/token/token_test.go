@@ -2,6 +2,7 @@ package token_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -177,20 +178,52 @@ func TestFileOfAnotherServer(t *testing.T) {
 	if err := unused.Close(); err != nil || read() != before {
 		t.Errorf("Close of tokens that were never written: %v", err)
 	}
-	second := newTokens(t, file, 0)
-	before = read()
+	second, err := token.New(file, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("token: another server that is running (process %d) keeps its keys in %s; start this one in another folder, or with --disable-token-auth", os.Getpid(), file)
+	if err := second.WriteFile(); err == nil || err.Error() != want || read() != before {
+		t.Errorf("WriteFile beside a running server: %v, want %s", err, want)
+	}
+	if err := second.Close(); err != nil || read() != before {
+		t.Errorf("Close of a server that did not start: %v", err)
+	}
+	before = "of another program, such as TorchServe"
+	if err := os.WriteFile(file, []byte(before), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	code, typ, text := call(t, first, "/token?type=inference", "Bearer "+keys.API.Key)
-	if want := "key_file.json now has the keys of another server; start each server in its own folder"; code != 409 || typ != wire.Conflict || text != want {
+	if want = "key_file.json now has the keys of another server; start each server in its own folder"; code != 409 || typ != wire.Conflict || text != want {
 		t.Errorf("renewal by the first: %d %s %q, want 409 %q", code, typ, text, want)
 	}
 	if err := first.Close(); err != nil || read() != before {
-		t.Errorf("Close of the first changed the second's file: %v", err)
+		t.Errorf("Close of the first changed the other's file: %v", err)
+	}
+	if err := second.WriteFile(); err != nil || read() == before {
+		t.Errorf("WriteFile after the first has ended: %v", err)
 	}
 	if err := second.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := os.Stat(file); !os.IsNotExist(err) {
-		t.Errorf("the second's file is still there: %v", err)
+	if left, err := os.ReadDir(filepath.Dir(file)); err != nil || len(left) > 0 {
+		t.Errorf("%v are left, %v", left, err)
+	}
+}
+
+// The files of a server that was killed are those of the next one.
+func TestFileOfAKilledServer(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key_file.json")
+	for _, name := range []string{file, filepath.Join(filepath.Dir(file), ".key_file.json.lock")} {
+		if err := os.WriteFile(name, []byte("1"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := newTokens(t, file, 0).Close(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(filepath.Dir(file)); err != nil || len(left) > 0 {
+		t.Errorf("%v are left, %v", left, err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -15,6 +16,8 @@ type Limits struct {
 	Flag   string        // command-line flag that sets Size; "" if there is none
 	Time   time.Duration // longest time for one body to arrive; 0 is no limit
 	Budget *Budget       // memory of all requests together; nil is no limit
+	// Encoded means that who reads the body reads the header Content-Encoding, too.
+	Encoded bool
 }
 
 // firstRead bounds the first buffer for a body, for any Content-Length.
@@ -26,8 +29,13 @@ const unknownLength = 511
 // ReadBody appends r's whole body to dst. It reserves the memory of dst from c as dst grows;
 // the whole capacity counts, also of a reused buffer. Its errors are Errors: 413 above the
 // size, 408 after the time, 503 if there is no memory, 400 for an incomplete body. The time
-// limit applies only to the body.
+// limit applies only to the body. A body with a Content-Encoding gets 415, unless l allows it: its
+// bytes would be read as if they were the values.
 func ReadBody(w http.ResponseWriter, r *http.Request, dst []byte, l Limits, c *Reservation) ([]byte, error) {
+	if coding := codingOf(r.Header); coding != "" && !l.Encoded {
+		w.Header().Set("Accept-Encoding", "identity")
+		return dst, Errorf(http.StatusUnsupportedMediaType, BadRequest, "Content-Encoding %q is not supported; send the body as it is", coding)
+	}
 	if r.ContentLength > l.Size {
 		return dst, l.tooLarge(r.ContentLength)
 	}
@@ -65,6 +73,18 @@ func ReadBody(w http.ResponseWriter, r *http.Request, dst []byte, l Limits, c *R
 			}
 		}
 	}
+}
+
+// codingOf returns the value of the header Content-Encoding; "" if the body is as it is.
+func codingOf(h http.Header) string {
+	for _, value := range h["Content-Encoding"] {
+		for coding := range strings.SplitSeq(value, ",") {
+			if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+				return value
+			}
+		}
+	}
+	return ""
 }
 
 // prepare returns dst with capacity for n more bytes, reserved from c. If a large reused

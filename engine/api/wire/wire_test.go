@@ -98,6 +98,37 @@ func TestReadBody(t *testing.T) {
 	}
 }
 
+// A compressed body must not be read as the values that it has when it is not.
+func TestReadBodyRefusesEncodings(t *testing.T) {
+	for _, tt := range []struct {
+		header  []string
+		encoded bool // the reader looks at the header
+		refused bool
+	}{
+		{nil, false, false},
+		{[]string{""}, false, false},
+		{[]string{"identity"}, false, false},
+		{[]string{" Identity, identity"}, false, false},
+		{[]string{"gzip"}, false, true},
+		{[]string{"deflate"}, false, true},
+		{[]string{"identity, gzip"}, false, true},
+		{[]string{"identity", "BR"}, false, true},
+		{[]string{"gzip"}, true, false},
+	} {
+		r := httptest.NewRequest("POST", "/", strings.NewReader("abcd"))
+		r.Header["Content-Encoding"] = tt.header
+		w := httptest.NewRecorder()
+		body, err := wire.ReadBody(w, r, nil, wire.Limits{Size: 10, Encoded: tt.encoded}, nil)
+		e, refused := errors.AsType[*wire.Error](err)
+		if refused != tt.refused || refused && (e.Code != http.StatusUnsupportedMediaType || w.Header().Get("Accept-Encoding") != "identity") {
+			t.Errorf("ReadBody with Content-Encoding %q = %v, %v, want refused: %v", tt.header, err, w.Header(), tt.refused)
+		}
+		if !refused && string(body) != "abcd" {
+			t.Errorf("ReadBody with Content-Encoding %q = %q", tt.header, body)
+		}
+	}
+}
+
 // A client that never sends its body gets an error, and the handler returns.
 func TestReadBodyTimesOut(t *testing.T) {
 	got := make(chan error, 1)

@@ -63,6 +63,12 @@ var phrases = []phrase{
 		"its external weights are missing: there is no file $1; copy it beside the model, under that name"),
 	say(`[Ee]xternal data path.*escapes`,
 		"its external weights are outside the folder of the model; put both into one folder"),
+	say(`External initializer: (\S+) offset: (-?\d+) size to read: (\d+) given file_length: (\d+)`,
+		"its external weights are not complete: the tensor $1 has $3 bytes from byte $2 on, and the file has $4 bytes; copy or download it again"),
+	say(`TensorProto: (\S+) external data size mismatch\. Computed size: (\d+), external_data\.length: (\d+)`,
+		"the tensor $1 has $2 bytes, and the model says that $3 of them are in its external weights; export it again"),
+	say(`Missing 'location'`,
+		"a tensor has external weights, and the model does not name their file; export it again"),
 	say(`(?i)protobuf parsing failed`,
 		"the file is damaged or no ONNX model; copy or download it again"),
 	say(`ModelProto does not have a graph`,
@@ -85,6 +91,14 @@ var phrases = []phrase{
 		"a tensor of shape [$1] cannot become [$2]"),
 	say(`left operand cannot broadcast on dim (\d+) LeftShape: \{([\d,]*)\}, RightShape: \{([\d,]*)\}`,
 		"tensors of the shapes [$2] and [$3] do not fit together"),
+	say(`Node with schema\([^)]*::(\w+):(\d+)\) has (input|output) size (\d+) not in range \[min=(\d+), max=2147483647\]`,
+		"an operator $1 has $4 ${3}s, and since opset $2 it has at least $5; export it again"),
+	say(`Node with schema\([^)]*::(\w+):(\d+)\) has (input|output) size (\d+) not in range \[min=(\d+), max=(\d+)\]`,
+		"an operator $1 has $4 ${3}s, and since opset $2 it has at least $5 and at most $6; export it again"),
+	say(`Failed to parse value: "`,
+		"a number in the file cannot be read, such as the offset of external weights; export it again"),
+	say(`^sto(?:d|f|ld|i|l|ll|ul|ull)$`,
+		"a text is not a number of the type that it becomes"),
 	say(`shape has no dimensions`,
 		"an output has no dimensions, although the graph declares some"),
 }
@@ -92,6 +106,7 @@ var phrases = []phrase{
 var (
 	failedNode = regexp.MustCompile(`running (\S+) node\. Name:'([^']*)' Status Message: (.*)$`)
 	badNode    = regexp.MustCompile(`Node ?\(([^)]*)\) Op \((\w+)\) \[\w+\] (.*)$`)
+	wrongNode  = regexp.MustCompile(`In Node, \("(.*?)", (\w+), "[^"]*", -?\d+\) : .* , Error (.*)$`)
 )
 
 // translate returns the runtime's text in plain words: a known phrase, or else what remains
@@ -107,6 +122,9 @@ func translate(raw string) string {
 		if m := p.pattern.FindStringSubmatchIndex(raw); m != nil {
 			return where + string(p.pattern.ExpandString(nil, p.words, raw, m))
 		}
+	}
+	if m := wrongNode.FindStringSubmatch(raw); m != nil { // the phrases name the operator themselves
+		where, raw = operator(m[2], m[1])+" is not valid: ", m[3]
 	}
 	text := withoutCode(raw)
 	if text == "" {
@@ -125,7 +143,7 @@ func operator(kind, name string) string {
 
 var (
 	errorCode = regexp.MustCompile(`\[ONNXRuntimeError\] : \d+ : \w+ : ?`)
-	loadOf    = regexp.MustCompile(`^(Exception during initialization: |Load model from .*? failed: ?|This is an invalid model\. )`)
+	loadOf    = regexp.MustCompile(`^(?:(?:Exception during initialization: |Load model from .*? failed: ?|(?:This is an i|I)nvalid model\. |(?:Type )?Error: )\s*)+`)
 	sourceAt  = regexp.MustCompile(`\S*\w\.(?:cc|h|cpp|cu|cuh):\d+ `)
 	assertion = regexp.MustCompile(`^.*? was false\.? ?`)
 	codeLike  = regexp.MustCompile(`::|\.(cc|h|cpp):\d|\bconst\b|/onnxruntime`)
@@ -134,7 +152,7 @@ var (
 // withoutCode removes error codes, paths of source files with the signatures after them, and
 // failed assertions. It returns "" if code remains.
 func withoutCode(text string) string {
-	text = errorCode.ReplaceAllString(text, "")
+	text = loadOf.ReplaceAllString(errorCode.ReplaceAllString(text, ""), "")
 	for range 4 { // an error may be wrapped in others of its kind
 		at := sourceAt.FindStringIndex(text)
 		if at == nil {
@@ -152,12 +170,17 @@ func withoutCode(text string) string {
 	return text
 }
 
-// afterSignature returns the text after a C++ function's signature at its beginning. Without
-// one it returns the text.
+// signature matches the beginning of a C++ function's whole signature; elsewhere the runtime
+// writes only its name.
+var signature = regexp.MustCompile(`^(?:(?:static|virtual|inline|constexpr|const|void|bool|int|unsigned|long|float|double|char|auto|size_t|u?int\d+_t)\b|[^\s(]*::|\w+[*&]? [^\s(]*::)`)
+
+// afterSignature returns the text after the C++ function at its beginning, which is its
+// signature or one word.
 func afterSignature(text string) string {
 	open := strings.IndexByte(text, '(')
-	if open < 0 || !strings.Contains(text[:open], "::") {
-		return text
+	if open < 0 || !signature.MatchString(text) {
+		_, rest, _ := strings.Cut(text, " ")
+		return rest
 	}
 	depth := 0
 	for i := open; i < len(text); i++ {

@@ -62,7 +62,71 @@ func TestTranslate(t *testing.T) {
 		},
 		{
 			"This is an invalid model. In Node, (\"a\", MatMul, \"\", -1) : (\"x\": tensor(float),) -> (\"y\",) , Error Unrecognized attribute: q for operator MatMul",
-			`In Node, ("a", MatMul, "", -1) : ("x": tensor(float),) -> ("y",) , Error Unrecognized attribute: q for operator MatMul`,
+			`operator MatMul (a) is not valid: Unrecognized attribute: q for operator MatMul`,
+		},
+		{
+			"Load model from toofew.onnx failed:This is an invalid model. In Node, (\"\", Add, \"\", -1) : (\"x\": tensor(float),) -> (\"y\": tensor(float),) , Error Node with schema(::Add:14) has input size 1 not in range [min=2, max=2]",
+			"an operator Add has 1 inputs, and since opset 14 it has at least 2 and at most 2; export it again",
+		},
+		{
+			"Load model from badattr.onnx failed:This is an invalid model. In Node, (\"\", Concat, \"\", -1) : (\"x\": tensor(float),\"x\": tensor(float),) -> (\"y\": tensor(float),) , Error Required attribute 'axis' is missing",
+			"operator Concat is not valid: Required attribute 'axis' is missing",
+		},
+		{
+			"Load model from cycle.onnx failed:This is an invalid model. Error: the graph is not acyclic",
+			"the graph is not acyclic",
+		},
+		{
+			"Deserialize tensor W failed.tensorprotoutils.cc:1760 GetExtDataFromTensorProto External initializer: W offset: 0 size to read: 256 given file_length: 128 are out of bounds or can not be read in full",
+			"its external weights are not complete: the tensor W has 256 bytes from byte 0 on, and the file has 128 bytes; copy or download it again",
+		},
+		{
+			"Deserialize tensor W failed.tensorprotoutils.cc:584 GetExternalDataInfo TensorProto: W external data size mismatch. Computed size: 256, external_data.length: 100",
+			"the tensor W has 256 bytes, and the model says that 100 of them are in its external weights; export it again",
+		},
+		{
+			"Load model from bad/nooutput.onnx failed:/onnxruntime_src/onnxruntime/core/graph/graph.cc:1544 void onnxruntime::Graph::InitializeStateFromModelFileGraphProto() This is an invalid model. Graph output (y) does not exist in the graph",
+			"Graph output (y) does not exist in the graph",
+		},
+		{
+			"Load model from bad/undef.onnx failed:Invalid model. Node input 'nope' is not a graph input, initializer, or output of a previous node",
+			"Node input 'nope' is not a graph input, initializer, or output of a previous node",
+		},
+		{
+			"Load model from bad/outtype.onnx failed:Type Error: Type (tensor(int64)) of output arg (y) of node () does not match expected type (tensor(float))",
+			"Type (tensor(int64)) of output arg (y) of node () does not match expected type (tensor(float))",
+		},
+		{
+			"parse_string.h:116 ParseStringWithClassicLocale Failed to parse value: \"0\"",
+			"a number in the file cannot be read, such as the offset of external weights; export it again",
+		},
+		{
+			"model format error! Missing 'location'",
+			"a tensor has external weights, and the model does not name their file; export it again",
+		},
+		{
+			"Non-zero status code returned while running ConstantOfShape node. Name:'' Status Message: tensor.cc:57 CalculateTensorStorageSize Tensor shape.Size() must be >= 0",
+			"operator ConstantOfShape failed: Tensor shape.Size() must be >= 0",
+		},
+		{
+			"Exception during initialization: /a/c_api.cc:7 OrtStatus* OrtApis::CreateSession(const OrtEnv*, int) the session has no inputs",
+			"the session has no inputs",
+		},
+		{
+			"Non-zero status code returned while running MatMul node. Name:'m' Status Message: matmul_helper.h:142 Compute MatMul dimension mismatch",
+			"operator MatMul (m) failed: MatMul dimension mismatch",
+		},
+		{
+			"Non-zero status code returned while running Mod node. Name:'' Status Message: /onnxruntime_src/onnxruntime/core/providers/cpu/math/mod.cc:88 operator() Integer modulo by zero",
+			"operator Mod failed: Integer modulo by zero",
+		},
+		{
+			"Non-zero status code returned while running Resize node. Name:'' Status Message: upsamplebase.h:352 ScalesValidation scale >= 1 was false. Scale value should be greater than or equal to 1.",
+			"operator Resize failed: Scale value should be greater than or equal to 1",
+		},
+		{
+			"Non-zero status code returned while running Cast node. Name:'' Status Message: stod",
+			"operator Cast failed: a text is not a number of the type that it becomes",
 		},
 		{
 			"[ONNXRuntimeError] : 1 : FAIL : Node (n) Op (MatMul) [ShapeInferenceError] Incompatible dimensions",
@@ -87,6 +151,8 @@ func TestTranslate(t *testing.T) {
 func FuzzTranslate(f *testing.F) {
 	f.Add("Non-zero status code returned while running A node. Name:'' Status Message: /a/b.cc:1 a::b(c<d>) const e was false. f")
 	f.Add("x.h:1 (((")
+	f.Add("Load model from a failed:This is an invalid model. In Node, (\"\", Add, \"\", -1) : () -> () , Error Node with schema(::Add:14) has input size 1 not in range [min=2, max=2]")
+	f.Add("Deserialize tensor W failed.a.cc:1 F External initializer: W offset: 0 size to read: 2 given file_length: 1")
 	f.Fuzz(func(t *testing.T, raw string) {
 		if got := translate(raw); got == "" || strings.Contains(got, "onnxruntime::") && !failedNode.MatchString(raw) && !badNode.MatchString(raw) {
 			t.Errorf("translate(%q) = %q", raw, got)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"sweetspot/engine/handler"
 	"sweetspot/engine/payload"
@@ -86,7 +87,7 @@ func find(b payload.Body) (Input, error) {
 	}
 	for _, name := range []string{"data", handler.WholeBody} {
 		if p, ok := found[name]; ok && len(p.Data) > 0 {
-			return Input{p.Data, isJSON(p.Type)}, nil
+			return Input{p.Data, isJSON(p.Type)}, handler.CheckCharset(p.Type, p.Data)
 		}
 	}
 	if len(b.Data) == 0 {
@@ -106,7 +107,7 @@ func openInstances(data []byte) ([]input, error) {
 	var body struct {
 		Instances []json.RawMessage `json:"instances"`
 	}
-	if err := json.Unmarshal(data, &body); err != nil {
+	if err := unmarshal(data, &body); err != nil {
 		return nil, fmt.Errorf(`JSON: %w; send {"instances": [...]}`, err)
 	}
 	if n := len(body.Instances); n == 0 || n > maxRows {
@@ -121,6 +122,14 @@ func openInstances(data []byte) ([]input, error) {
 		out[i] = input{Input: in}
 	}
 	return out, nil
+}
+
+// unmarshal is json.Unmarshal, which would replace bytes that are not UTF-8 in the id of a request.
+func unmarshal(data []byte, to any) error {
+	if !utf8.Valid(data) {
+		return errors.New("it is not UTF-8")
+	}
+	return json.Unmarshal(data, to)
 }
 
 // instance reads one instance: a value, or an object with a value as data or body, or one with a file
@@ -173,7 +182,7 @@ func openV2(data []byte, id string) ([]input, error) {
 			Data     json.RawMessage `json:"data"`
 		} `json:"inputs"`
 	}
-	if err := json.Unmarshal(data, &body); err != nil {
+	if err := unmarshal(data, &body); err != nil {
 		return nil, fmt.Errorf(`JSON: %w; send {"inputs": [{"name": ..., "shape": ..., "datatype": ..., "data": ...}]}`, err)
 	}
 	if n := len(body.Inputs); n == 0 || n > maxRows {

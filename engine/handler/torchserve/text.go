@@ -1,11 +1,11 @@
 package torchserve
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"unicode/utf8"
 
+	"sweetspot/engine/handler"
 	"sweetspot/engine/tensor"
 )
 
@@ -51,11 +51,15 @@ func isIndex(s tensor.Spec) bool { return s.Type == tensor.Int64 || s.Type == te
 // textOf returns the text of an input.
 func textOf(in Input) (string, error) {
 	if in.JSON {
-		var text *string
-		if err := json.Unmarshal(in.Data, &text); err != nil || text == nil {
+		r := handler.NewReader(in.Data)
+		if r.Next() != '"' {
 			return "", errors.New("the input is not a text; send it as text/plain, or as a JSON string")
 		}
-		return *text, nil
+		text, err := r.Text()
+		if err == nil {
+			err = r.End()
+		}
+		return text, err
 	}
 	if !utf8.Valid(in.Data) {
 		return "", errors.New("the text is not UTF-8")
