@@ -76,8 +76,10 @@ func TestProbeOfOneWorker(t *testing.T) {
 		if !strings.HasSuffix(x.Reason, want) {
 			t.Errorf("reason %q, want it to end with %q", x.Reason, want)
 		}
-		found.Probes = append(found.Probes, trial.Probe{N: len(found.Probes) + 1, Settings: x.Settings, BatchSize: x.Settings.BatchSize, Runs: 16,
-			ServiceTime: trial.ServiceTime{Median: trial.NumOf(10), Fastest: trial.NumOf(9)}})
+		found.Probes = append(found.Probes, trial.Probe{
+			N: len(found.Probes) + 1, Settings: x.Settings, BatchSize: x.Settings.BatchSize, Runs: 16,
+			ServiceTime: trial.ServiceTime{Median: trial.NumOf(10), Fastest: trial.NumOf(9)},
+		})
 	}
 	if len(found.Probes) == 0 {
 		t.Error("there are no probes")

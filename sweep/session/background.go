@@ -14,8 +14,8 @@ import (
 // background is a sweep in the background of a session.
 type background struct {
 	sweeper        *Sweeper
-	engineReturned bool // the sweep is paused, and the user owns the engine
-	reportedEvents int  // number of the sweep's events that are messages already
+	engineReturned bool         // the sweep is paused, and the user owns the engine
+	reportedEvents int          // number of the sweep's events that are messages already
 	current        currentPoint // the present one
 }
 
