@@ -10,6 +10,7 @@ import (
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/rank"
+	"sweetspot/sweep/stat"
 	"sweetspot/sweep/trial"
 )
 
@@ -38,15 +39,35 @@ const (
 
 // reservedTime returns the part of the budget for the validation of the best settings under all loads of the plan.
 func (s *run) reservedTime() time.Duration {
-	if s.Time <= 0 || len(s.ranking().Candidates()) == 0 {
+	candidates := s.ranking().Candidates()
+	if s.Time <= 0 || len(candidates) == 0 {
 		return 0
 	}
 	reserved := time.Duration(s.reservedShare() * float64(s.Time))
 	if s.VirtualTime {
-		return reserved // a horizon takes hardly any real time
+		return reserved // neither a horizon nor a pass takes much real time
 	}
 	horizons := min(time.Duration(s.loads())*s.SLA.Horizon, s.Time/2)
-	return max(reserved, horizons, s.SLA.Horizon)
+	return max(reserved, horizons, s.SLA.Horizon, s.passTime(candidates[0].Joined))
+}
+
+// mostPassShare is the largest share of the budget that is reserved so that the validation can be a pass.
+const mostPassShare = 1. / 3
+
+// passTime estimates how long a validation of the settings of t must last for a pass, with the answers of a run without
+// latencies near the limit, or, if that does not fit into the budget, with those of one that has some; 0 if neither fits.
+func (s *run) passTime(t trial.Trial) time.Duration {
+	rate := t.Throughput.Value.Or(0)
+	if rate <= 0 || s.loads() > 1 { // with several loads the share grows
+		return 0
+	}
+	for _, answers := range []float64{validationAnswers, answerMargin} {
+		seconds := answers*float64(stat.Needed(s.SLA.Percentile/100))/rate + maxWarmup.Seconds()
+		if seconds <= mostPassShare*s.Time.Seconds() {
+			return time.Duration(seconds * float64(time.Second))
+		}
+	}
+	return 0
 }
 
 // loads returns under how many loads the best settings are validated.

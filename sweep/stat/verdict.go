@@ -100,7 +100,8 @@ const (
 // quantile, at most 5% of the verdicts are wrong on either side (cmd/bench interval).
 // If the limit equals the true quantile, both answers are possible.
 //
-// Leaning uses the tail alone, from 300 samples (for a P99) on.
+// Leaning uses the tail alone, from 300 samples (for a P99) on, or that no sample is above half
+// of the limit.
 func Decide(samples []float64, times []time.Duration, p Promise) Decision {
 	n := Look(len(samples))
 	if n == 0 {
@@ -169,7 +170,7 @@ func (e evidence) leaning() Answer {
 		return Undecided
 	case e.pMore <= alpha:
 		return Fail
-	case e.pFewer <= alpha:
+	case e.pFewer <= alpha, e.clear():
 		return Pass
 	}
 	return Undecided

@@ -1,6 +1,7 @@
 package stat_test
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -28,6 +29,12 @@ func TestDecide(t *testing.T) {
 	long.Least = time.Hour
 	cluster := slices.Concat(every(200, 0), every(40, 1), every(2760, 0))
 	start := slices.Concat(every(400, 20), every(4600, 0)) // a level that was slow at first
+	far := p
+	far.Limit = 50
+	wave := make([]float64, 1900) // one slow wave, all of it below half of far, whose tail is worth few requests
+	for i := range wave {
+		wave[i] = 4 + 3*math.Sin(float64(i)/300)
+	}
 	tests := []struct {
 		name    string
 		samples []float64
@@ -49,6 +56,7 @@ func TestDecide(t *testing.T) {
 		{"one cluster", cluster, p, stat.Undecided, stat.Undecided, "not certain"},
 		{"slow at first", start, p, stat.Undecided, stat.Pass, "4714 of the 6000 requests"},
 		{"slow at first, for longer", start[:1500], p, stat.Undecided, stat.Undecided, "not certain"},
+		{"nothing near the limit", wave, far, stat.Undecided, stat.Pass, "1722 of the 6000 requests that a pass takes"},
 		{"at the limit", every(7000, 0), stat.Promise{Q: .99, Limit: 1}, stat.Pass, stat.Pass, "certain after"},
 	}
 	for _, c := range tests {
