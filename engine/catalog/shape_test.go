@@ -160,3 +160,19 @@ func TestOpenFindsSideInputs(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenSideOfOpenSize: a side input whose size is open has one value in a batch, and the batch is verified.
+func TestOpenSideOfOpenSize(t *testing.T) {
+	b := builder.New("pairs", 1)
+	x := b.Input("x", floats, n, four)
+	other := b.Input("other", floats, onnxgraph.Open("M"), four)
+	b.Output("y", b.Op("MatMul", []string{x, b.Op("Transpose", []string{other}, onnxpb.AttrInts("perm", 1, 0))}), floats, n, onnxgraph.Open("M"))
+	m, err := catalog.Open(t.Context(), file(t, b, "pairs.onnx"), catalog.Options{Probe: probe(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "dim 0 of x is open, other the same for a whole batch" + agree + "; each other value of other is verified when it first comes"
+	if !m.BatchAxis || m.BatchWhy != want {
+		t.Errorf("%v, %q, want %q", m.BatchAxis, m.BatchWhy, want)
+	}
+}

@@ -102,6 +102,9 @@ func (v *verifier) verifyPair(l *layout, m *engine.Model, sizes []int64) (err er
 	for range 2 {
 		item := tensor.SampleItem(specs, rng)
 		setSide(m, item)
+		if len(c.Items) > 0 {
+			m.ShareSide(item, c.Items[0]) // its sizes may be open too
+		}
 		whole, err := v.runAlone(l, item)
 		if err != nil {
 			return v.ctx.Err() // it is a matter of luck
