@@ -59,6 +59,10 @@ func rateBlockOf(measured time.Duration) time.Duration {
 	return max(min(rateBlock, measured/minRateBlocks), 1)
 }
 
+// scanEvery is the share of new samples, 1 in so many, with which a validation that is not long enough yet goes through its samples
+// again: a horizon may have millions.
+const scanEvery = 1000
+
 // purpose is the purpose of a measurement; it determines when the measurement ends.
 type purpose uint8
 
@@ -80,6 +84,7 @@ type stoppingRule struct {
 	minTime time.Duration // of a validation, without warm-up
 
 	rate, percentile trial.Num // latest throughput and percentile, for progress
+	scanned          int       // samples at the last call that went through them
 	lastLook         int       // the look at which percentile and latest were calculated
 	latest           decision
 	certain          decision // the first certain answer; the error probability of stat.Decide is that of this one
@@ -135,6 +140,10 @@ func UntilPrecise(sla trial.SLA, share float64) Stop {
 // stop has the signature of a Stop.
 func (w *stoppingRule) stop(elapsed time.Duration, samples []load.Sample) (bool, string) {
 	warm := warmupOf(w.load, elapsed)
+	if w.purpose == untilValidated && elapsed-warm < w.minTime && len(samples) < w.scanned+w.scanned/scanEvery {
+		return false, ""
+	}
+	w.scanned = len(samples)
 	rate := stat.Rate(countAnswers(samples, warm, elapsed, rateBlock), rateBlock)
 	w.rate = trial.NumOf(rate.Value)
 	kept, errs := countErrors(samples, warm)
