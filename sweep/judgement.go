@@ -17,11 +17,13 @@ type judgement struct {
 	sla   trial.SLA
 	part  part
 	total time.Duration
+
+	measured, kept []load.Sample // those of the part after its warm-up, and those outside of its rejected blocks too
 }
 
 // judge decides with the requests that count. why, if not empty, is why the run ended.
 func (j judgement) judge(why string) {
-	requests := j.requests(j.part)
+	requests := j.requestsOf(j.measured, j.kept)
 	j.Verdict = Decide(j.sla, requests, 0, why)
 	j.Held = heldOf(j.run.Samples, j.part.usual, j.undisturbed(requests), j.sla)
 	if j.Counts.Sent == 0 {
@@ -32,14 +34,14 @@ func (j judgement) judge(why string) {
 	}
 	switch {
 	case j.Verdict.Result == trial.Pass:
-		j.doubt(j.againstPass())
+		j.makeUndecided(j.againstPass())
 	case j.Verdict.Result == trial.Fail && !j.tooManyErrors():
-		j.doubt(j.againstFail())
+		j.makeUndecided(j.againstFail())
 	}
 }
 
-// doubt makes the verdict undecided for a reason; "" is none.
-func (j judgement) doubt(why string) {
+// makeUndecided makes the verdict undecided for a reason; "" is none.
+func (j judgement) makeUndecided(why string) {
 	if why != "" {
 		j.Verdict.Result, j.Verdict.Why = trial.Undecided, why+"; "+j.Verdict.Why
 	}
@@ -47,10 +49,14 @@ func (j judgement) doubt(why string) {
 
 func (j judgement) tooManyErrors() bool { return j.Counts.Errors() > j.sla.MaxErrorRate }
 
-// requests returns the requests of a part. Errors in rejected blocks count too.
+// requests returns the requests of another part of the run.
 func (j judgement) requests(p part) Requests {
 	measured := plannedAfter(j.run.Samples, p.warm)
-	kept := p.keptSamples(measured)
+	return j.requestsOf(measured, p.keptSamples(measured))
+}
+
+// requestsOf returns the requests in the kept ones of the measured samples. Errors in rejected blocks count too.
+func (j judgement) requestsOf(measured, kept []load.Sample) Requests {
 	r := RequestsOf(kept, j.load, j.sla.Latency)
 	if len(kept) != len(measured) {
 		all := RequestsOf(measured, j.load, j.sla.Latency)
@@ -98,8 +104,7 @@ const disturbanceFactor = 2
 // blocks were disturbed, and half of the requests are not too far above the limit. Of a load that counts as a whole, it
 // may also be the cause if the undisturbed blocks alone do not fail.
 func (j judgement) mayBeDisturbance() bool {
-	kept := j.part.kept(j.run.Samples)
-	if stat.Quantile(latencies(kept, j.sla.Latency), .5).Value > disturbanceFactor*ms(j.sla.Limit) {
+	if stat.Quantile(latencies(j.kept, j.sla.Latency), .5).Value > disturbanceFactor*ms(j.sla.Limit) {
 		return false
 	}
 	if j.Disturbed() || len(j.part.ignored) == 0 {

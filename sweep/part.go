@@ -22,9 +22,6 @@ type part struct {
 	warnings []trial.Warning // about disturbed blocks that count
 }
 
-// kept returns the samples in the part.
-func (p part) kept(all []load.Sample) []load.Sample { return p.keptSamples(plannedAfter(all, p.warm)) }
-
 // countsWhole reports whether all of a load counts. The parts of a ramp or of a trace differ: without its first part, or without the
 // block of its only burst, it is another load.
 func countsWhole(l load.Spec) bool { return l.Mode == load.Ramp || l.Mode == load.Trace }

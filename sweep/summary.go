@@ -23,7 +23,8 @@ import (
 func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, disturbances ...Disturbance) trial.Result {
 	total := time.Duration(r.Seconds * float64(time.Second))
 	part := countedPart(r.Samples, l, total, disturbances)
-	measured, kept := plannedAfter(r.Samples, part.warm), part.kept(r.Samples)
+	measured := plannedAfter(r.Samples, part.warm)
+	kept := part.keptSamples(measured)
 	out := trial.Result{
 		Seconds: total.Seconds() - part.warm.Seconds(), WarmupSeconds: part.warm.Seconds(),
 		Counts: counts(measured), Status: statuses(measured), Warnings: []trial.Warning{},
@@ -47,7 +48,7 @@ func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, disturbanc
 	out.Warnings = append(out.Warnings, warnings(r, part.warm)...)
 	out.Warnings = append(out.Warnings, part.warnings...)
 	out.GeneratorLimited = r.Limited
-	j := judgement{Result: &out, run: r, load: l, sla: sla, part: part, total: total}
+	j := judgement{Result: &out, run: r, load: l, sla: sla, part: part, total: total, measured: measured, kept: kept}
 	j.judge(why)
 	return out
 }

@@ -231,10 +231,10 @@ func (a *app) expectedTime(p plan.Plan, info sweep.Info, points []plan.Point) []
 	case n == len(points) && e.Fits < n:
 		tests = fmt.Sprintf("; a trial gets less than %v so that all fit the budget", e.Trial.Round(time.Second))
 	}
-	if complete && p.Target != "virtual" {
+	if complete && p.Target != plan.Virtual {
 		return []string{start + e.Total.Round(time.Second).String() + tests}
 	}
-	if p.Target == "virtual" {
+	if p.Target == plan.Virtual {
 		return []string{start + "a few seconds" + tests + ": virtual time takes almost no real time"}
 	}
 	id, found := a.measuredBefore(info)

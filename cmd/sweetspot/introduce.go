@@ -134,7 +134,7 @@ func unreported(info sweep.Info) []string {
 // timeoutText describes the time limit of a request.
 func timeoutText(p plan.Plan) string {
 	switch {
-	case p.Target == "virtual" && p.Timeout == 0:
+	case p.Target == plan.Virtual && p.Timeout == 0:
 		return "none: a virtual device answers every request"
 	case p.Timeout == 0:
 		return fmt.Sprintf("%v a request, from the promise", p.RequestTimeout())

@@ -41,7 +41,7 @@ func targetKinds() []targetKind {
 			},
 		},
 		{
-			"virtual", "the simulated device of a sim: model, in virtual time", false, nil,
+			plan.Virtual, "the simulated device of a sim: model, in virtual time", false, nil,
 			func(_ context.Context, _ *app, p plan.Plan, _ knob.Config) (sweep.Target, error) {
 				return openVirtual(p)
 			},

@@ -34,7 +34,7 @@ func (v *verifier) checkSides(l *layout, m *engine.Model, s engine.Session, e ex
 			continue
 		}
 		why := c.Run(v.ctx)
-		if v.ctx.Err() != nil || why == nil && !c.Tell() {
+		if v.ctx.Err() != nil || why == nil && !c.OutputsDiffer() {
 			continue
 		}
 		value := sideValue(at, from, why)

@@ -16,7 +16,7 @@ func (v *verifier) tryBatch(l *layout, e examples) (*engine.Model, error) {
 	if len(list) == 1 {
 		list = append(list, list[0]) // at least its place in a batch can be checked
 	}
-	list = v.telling(l, e, list)
+	list = v.addDistinct(l, e, list)
 	together, err := v.probe.Run(v.ctx, l.stack(v.base.Constants, list[0].item, list[1].item))
 	if err != nil {
 		return nil, fmt.Errorf("2 items together fail: %w", err)
@@ -28,7 +28,7 @@ func (v *verifier) tryBatch(l *layout, e examples) (*engine.Model, error) {
 	for {
 		m := v.model(l, l.withRanges(e.specs), outputs, true)
 		err := v.checkBatches(l, m, e, list)
-		m.BatchWhy = v.batchReason(m, l, e, tells(list))
+		m.BatchWhy = v.batchReason(m, l, e, outputsDiffer(list))
 		if err == nil || v.ctx.Err() != nil {
 			m.Samples = v.moreRows(l, e)
 			return m, err
@@ -53,7 +53,7 @@ func (l *layout) withRanges(specs []tensor.Spec) []tensor.Spec {
 }
 
 // batchReason says how the batch axis was found, and how far that can be trusted.
-func (v *verifier) batchReason(m *engine.Model, l *layout, e examples, told bool) string {
+func (v *verifier) batchReason(m *engine.Model, l *layout, e examples, differ bool) string {
 	sizes, of, made := "1 and 2", " of --input", ""
 	if m.VerifiedBatch > 3 {
 		sizes = fmt.Sprintf("1, 2 and %d", m.VerifiedBatch)
@@ -62,7 +62,7 @@ func (v *verifier) batchReason(m *engine.Model, l *layout, e examples, told bool
 		of, made = "", " (made up; --input tries yours)"
 	}
 	why := fmt.Sprintf("%s; %s items%s ran and agree%s", v.d.batchWhy(l), sizes, of, made)
-	if !told {
+	if !differ {
 		why += "; all their answers are equal, so that it would not be seen if a batch mixed them"
 	}
 	if m.SideValues != nil {

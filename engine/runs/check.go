@@ -88,9 +88,9 @@ func (c *Check) largest(ctx context.Context, apart float64) error {
 // noise is the difference that another order of additions makes.
 const noise = 1e-5
 
-// Tell reports whether the items have different outputs. If not, a batch whose items are mixed
+// OutputsDiffer reports whether the items have different outputs. If not, a batch whose items are mixed
 // up looks right.
-func (c *Check) Tell() bool {
+func (c *Check) OutputsDiffer() bool {
 	for _, a := range c.Alone[1:] {
 		if Distance(a, c.Alone[0]) > 0 {
 			return true

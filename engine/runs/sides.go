@@ -101,8 +101,8 @@ func (s *Sides) verdict(item tensor.Item) verdict {
 }
 
 // learn remembers the result of a check of rows with the side inputs of item: why they may not
-// run together, or whether it told anything. A value for single rows stays one.
-func (s *Sides) learn(item tensor.Item, why error, told bool) {
+// run together, or whether it decided anything. A value for single rows stays one.
+func (s *Sides) learn(item tensor.Item, why error, decided bool) {
 	key := s.of(item)
 	s.mu.Lock()
 	k, ok := s.known[key]
@@ -112,7 +112,7 @@ func (s *Sides) learn(item tensor.Item, why error, told bool) {
 	case was == alone || !ok && len(s.known) >= maxSides:
 		s.mu.Unlock()
 		return
-	case why == nil && told:
+	case why == nil && decided:
 		k.verdict = together
 	case why == nil && k.tries >= maxTries:
 		why = errors.New("all answers are equal, so that it cannot be seen whether batches mix them")

@@ -25,19 +25,19 @@ func (s *Session) runVerified(ctx context.Context, _ *task, run *Run, in []paylo
 			return err
 		}
 	}
-	told, why := s.check(ctx, run)
+	decided, why := s.check(ctx, run)
 	if why == nil && !run.equal {
 		why = s.checkPadded(ctx, run, in, out)
 	}
 	if ctx.Err() == nil {
-		s.sides.learn(in[run.Index[0]].Item, why, told)
+		s.sides.learn(in[run.Index[0]].Item, why, decided)
 	}
 	return nil
 }
 
-// check runs rows like those of the run together and alone. told means that a mix of their
+// check runs rows like those of the run together and alone. decided means that a mix of their
 // answers would have been seen; why is the reason why they may not run together.
-func (s *Session) check(ctx context.Context, run *Run) (told bool, why error) {
+func (s *Session) check(ctx context.Context, run *Run) (decided bool, why error) {
 	c := Check{Runner: s.inner, Size: len(run.Rows), Time: checkTime}
 	for _, item := range s.sides.like(run.Rows, checkItems) {
 		alone, err := RunItems(ctx, s.inner, item)
@@ -53,7 +53,7 @@ func (s *Session) check(ctx context.Context, run *Run) (told bool, why error) {
 		c.Items, c.Alone = append(c.Items, c.Items[0]), append(c.Alone, c.Alone[0])
 	}
 	why = c.Run(ctx)
-	return c.Tell(), why
+	return c.OutputsDiffer(), why
 }
 
 // checkPadded compares the padded rows of a run, together, with the results of the same rows.

@@ -12,13 +12,13 @@ import (
 
 // hasNoOwnKnobs reports whether the plan's target is of a kind that has only the seven knobs.
 func (p Plan) hasNoOwnKnobs() bool {
-	return slices.Contains([]string{"", "local", "virtual"}, p.Target)
+	return slices.Contains([]string{"", "local", Virtual}, p.Target)
 }
 
 // OfEngine reports whether the plan is for an engine of ours and varies only knobs that it has, so that the
 // simulator can predict its points.
 func (p Plan) OfEngine() bool {
-	return (p.hasOptions() || p.Target == "virtual") && len(p.ownNames()) == 0
+	return (p.hasOptions() || p.Target == Virtual) && len(p.ownNames()) == 0
 }
 
 // hasOptions reports whether the plan's target can change options like knobs.

@@ -37,7 +37,7 @@ func (p Plan) Refusal() string {
 		return ""
 	case s.workflow != "":
 		return s.workflow
-	case s.neuron != "" && (p.Target == "local" || p.Target == "virtual"):
+	case s.neuron != "" && (p.Target == "local" || p.Target == Virtual):
 		return fmt.Sprintf("there is no engine for the processor %s here; with --target torchserve a TorchServe that runs on one is measured", s.neuron)
 	}
 	return ""

@@ -37,7 +37,7 @@ func (p Plan) Takes(key string) bool {
 	switch {
 	case p.Target == "local":
 		return true
-	case p.Target == "virtual":
+	case p.Target == Virtual:
 		return false
 	case strings.HasPrefix(p.Target, "oip+"):
 		return request || key == "shapes" && len(p.Lengths) == 0

@@ -146,7 +146,7 @@ func checkTarget(c *fieldErrors, target string) {
 	for _, at := range all {
 		address, oip := strings.CutPrefix(at, "oip+")
 		switch u, err := url.Parse(address); {
-		case len(all) == 1 && (at == "local" || at == "virtual" || at == Command || at == TorchServe):
+		case len(all) == 1 && (at == "local" || at == Virtual || at == Command || at == TorchServe):
 		case err != nil || u.Host == "" || !isScheme(u.Scheme, oip):
 			c.add("target", "%q: want local, virtual, command, torchserve, http://HOST:PORT, oip+http://HOST:PORT or oip+grpc://HOST:PORT", at)
 		case oip && len(all) > 1:

@@ -50,7 +50,7 @@ type child struct {
 	stop context.CancelFunc
 	cmd  *exec.Cmd
 	in   io.WriteCloser
-	errs tail
+	errs firstOutput
 	wire *wire
 
 	mu       sync.Mutex // guards the rest, and calls
@@ -180,13 +180,13 @@ func (s *childSession) Close() error {
 	return err
 }
 
-// tail keeps the beginning of what a process writes, which has the cause of a crash.
-type tail struct {
+// firstOutput keeps the beginning of what a process writes, which has the cause of a crash.
+type firstOutput struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (t *tail) Write(b []byte) (int, error) {
+func (t *firstOutput) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.text.Len() < 16<<10 {
@@ -196,7 +196,7 @@ func (t *tail) Write(b []byte) (int, error) {
 }
 
 // reason is the line that says most about a crash: the signal, or what the C library found.
-func (t *tail) reason(ended error) string {
+func (t *firstOutput) reason(ended error) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for line := range strings.Lines(t.text.String()) {

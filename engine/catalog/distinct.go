@@ -13,27 +13,27 @@ import (
 
 // Bounds of the search for examples with other answers.
 const (
-	tellingTime  = 300 * time.Millisecond
-	tellingSeeds = 8
+	distinctTime  = 300 * time.Millisecond
+	distinctSeeds = 8
 )
 
-// tells reports whether some of the examples have different answers. If not, a batch that mixes
+// outputsDiffer reports whether some of the examples have different answers. If not, a batch that mixes
 // them up looks right.
-func tells(list []example) bool {
+func outputsDiffer(list []example) bool {
 	return slices.ContainsFunc(list, func(e example) bool { return runs.Distance(e.whole, list[0].whole) > 0 })
 }
 
-// telling adds to a list whose answers are all equal made-up examples with another answer, if some
+// addDistinct adds to a list whose answers are all equal made-up examples with another answer, if some
 // are found: a model may compare with a threshold that usual values do not reach.
-func (v *verifier) telling(l *layout, e examples, list []example) []example {
-	if tells(list) {
+func (v *verifier) addDistinct(l *layout, e examples, list []example) []example {
+	if outputsDiffer(list) {
 		return list
 	}
 	rng, begin := rand.New(rand.NewPCG(4, 4)), time.Now()
 	specs := likeItem(e.specs, list[0].item)
 	for _, scale := range []float64{1, 10, 1e3, 1e5, .1} {
-		for range tellingSeeds {
-			if time.Since(begin) > tellingTime || v.ctx.Err() != nil {
+		for range distinctSeeds {
+			if time.Since(begin) > distinctTime || v.ctx.Err() != nil {
 				return list
 			}
 			item := tensor.Sampler{Scale: scale}.Item(specs, rng)
@@ -46,7 +46,7 @@ func (v *verifier) telling(l *layout, e examples, list []example) []example {
 				return list
 			}
 		}
-		if tells(list) {
+		if outputsDiffer(list) {
 			return list
 		}
 	}
@@ -75,7 +75,7 @@ func (t *sizeSearch) verifyLengths(v *verifier, l *layout, m *engine.Model) erro
 	}
 	n, begin := len(tensor.Lengths(m.Inputs)), time.Now()
 	for _, size := range otherLengths {
-		if time.Since(begin) > tellingTime {
+		if time.Since(begin) > distinctTime {
 			break
 		}
 		err := v.verifyPair(l, m, slices.Repeat([]int64{size}, n))
